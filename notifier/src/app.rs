@@ -3,8 +3,13 @@
 use std::{ops::Deref, sync::Arc};
 
 use async_nats::Client;
+use event_store::Log;
+use tokio::sync::watch;
 
-use crate::{cursor::Cursors, database::Database, delivery::Delivery, plan::Rules, status::Statuses, wakeups::Wakeups};
+use crate::{
+    cursor::Cursors, database::Database, delivery::Delivery, plan::Rules, status::Statuses, wakeups::Wakeups,
+    webhooks::sender::Sender,
+};
 
 /// The shared parts. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +24,10 @@ pub(crate) struct Parts {
     pub(crate) wakeups: Wakeups,
     pub(crate) status: Statuses,
     pub(crate) rules: Rules,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) webhooks: Arc<Sender>,
+    /// Changes when an operator has changed webhooks.
+    pub(crate) webhook_changes: watch::Sender<()>,
     /// The labels of the streams of boxes.
     pub(crate) streams: Vec<String>,
 }
@@ -26,6 +35,12 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// An operator has changed webhooks or push messages.
+    pub(crate) fn operator_changed(&self) {
+        self.webhook_changes.send_replace(());
+        self.wakeups.wake_all();
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-    query_scalar,
+    query, query_scalar,
 };
 use tokio::{sync::Mutex, time::timeout};
 
@@ -15,6 +15,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The timeout for a connection of a busy pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The channel on which changes by operators are announced.
+pub(crate) const CHANGES: &str = "boxroom_notifier_changes";
 
 /// The idle time after which the server ends the connection of the locks.
 const LOCKS_IDLE_LIMIT: &str = "4s";
@@ -25,6 +28,8 @@ pub(crate) struct Database {
     pool_size: u32,
     /// Reads the table of generations.
     control: PgPool,
+    /// Sees the tables of the notifier only, so it does not need a served generation.
+    pub(crate) delivery: PgPool,
     served: Mutex<Option<Generation>>,
 }
 
@@ -45,7 +50,8 @@ impl Database {
             ("idle_in_transaction_session_timeout", "5s"),
         ]);
         let control = pool(1, options.clone().options([("search_path", "control")]));
-        Ok(Self { options, pool_size, control, served: Mutex::default() })
+        let delivery = pool(pool_size, options.clone().options([("search_path", "delivery")]));
+        Ok(Self { options, pool_size, control, delivery, served: Mutex::default() })
     }
 
     /// Migrates the notifier's tables to this build's version. Safe to run concurrently.
@@ -60,9 +66,9 @@ impl Database {
         Ok(())
     }
 
-    /// Opens the connection that holds locks and listens to a channel. The server ends it, and the locks with it, after
+    /// Opens the connection that holds locks and listens to channels. The server ends it, and the locks with it, after
     /// four idle seconds. It does not connect again by itself.
-    pub(crate) async fn locks(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+    pub(crate) async fn locks(&self, channels: &[&str]) -> Result<PgListener, sqlx::Error> {
         let one = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT_TIMEOUT)
@@ -73,7 +79,7 @@ impl Database {
         let open = async {
             let mut listener = PgListener::connect_with(&one.connect_with(options).await?).await?;
             listener.eager_reconnect(false);
-            listener.listen(channel).await?;
+            listener.listen_all(channels.iter().copied()).await?;
             Ok(listener)
         };
         timeout(CONNECT_TIMEOUT, open).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
@@ -118,6 +124,12 @@ impl Database {
     pub(crate) async fn answers(&self) -> Result<(), sqlx::Error> {
         self.control.acquire().await?.ping().await
     }
+}
+
+/// Announces a change by an operator to all notifiers, when the transaction is committed.
+pub(crate) async fn announce_change(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query!("select pg_notify($1, '') as sent", CHANGES).fetch_one(connection).await?;
+    Ok(())
 }
 
 fn pool(size: u32, options: PgConnectOptions) -> PgPool {

@@ -1,4 +1,5 @@
-//! Limits how many calls to one provider run at a time, and pauses them while it fails.
+//! Limits how many calls to one server run at a time, and pauses them while it fails: to a push provider, or to the
+//! receiver of a webhook.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,13 +15,14 @@ const MAX_FAILURES: u32 = 5;
 /// The first pause; each further one is twice as long.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause.
-const MAX_PAUSE: Duration = Duration::from_mins(1);
+/// The longest pause of calls to a push provider.
+pub(crate) const MAX_PAUSE: Duration = Duration::from_mins(1);
 
-/// The gate to one provider, for all streams of the process.
+/// The gate to one server, for all streams of the process.
 #[derive(Debug)]
 pub(crate) struct Gate {
     concurrency: usize,
+    max_pause: Duration,
     state: Mutex<State>,
 }
 
@@ -28,11 +30,11 @@ pub(crate) struct Gate {
 struct State {
     running: usize,
     failures: u32,
-    /// After a failure of the provider: no call before, and one at a time until one succeeds.
+    /// After a failure of the server: no call before, and one at a time until one succeeds.
     paused_until: Option<Instant>,
 }
 
-/// The health of a provider as a call has shown it.
+/// The health of a server as a call has shown it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It has answered, whatever the answer.
@@ -44,8 +46,8 @@ pub(crate) enum Health {
 }
 
 impl Gate {
-    pub(crate) fn new(concurrency: usize) -> Self {
-        Self { concurrency, state: Mutex::default() }
+    pub(crate) fn new(concurrency: usize, max_pause: Duration) -> Self {
+        Self { concurrency, max_pause, state: Mutex::default() }
     }
 
     /// Reserves calls, at most so many. Returns the number that may begin.
@@ -80,7 +82,7 @@ impl Gate {
             Health::Failing => {
                 state.failures += 1;
                 if state.failures >= MAX_FAILURES {
-                    let pause = backoff(state.failures - MAX_FAILURES, MIN_PAUSE, MAX_PAUSE);
+                    let pause = backoff(state.failures - MAX_FAILURES, MIN_PAUSE, self.max_pause);
                     state.pause(pause);
                 }
             }
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn calls_are_limited() {
-        let gate = Gate::new(3);
+        let gate = Gate::new(3, MAX_PAUSE);
         assert_eq!((gate.reserve(2), gate.reserve(5), gate.reserve(1)), (2, 1, 0));
         gate.finish(Health::Working);
         gate.cancel(1);
@@ -139,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_failing_provider_is_tried_once_after_a_pause() {
         pause_clock();
-        let gate = Gate::new(10);
+        let gate = Gate::new(10, MAX_PAUSE);
         for _ in 0..MAX_FAILURES {
             assert_eq!(gate.reserve(1), 1);
             gate.finish(Health::Failing);
@@ -159,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_provider_may_ask_for_a_pause() {
         pause_clock();
-        let gate = Gate::new(10);
+        let gate = Gate::new(10, MAX_PAUSE);
         assert_eq!(gate.reserve(2), 2);
         gate.finish(Health::Pausing(Duration::from_secs(30)));
         gate.finish(Health::Failing);

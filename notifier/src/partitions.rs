@@ -10,7 +10,12 @@ use tokio::{
     time::{sleep, sleep_until, timeout},
 };
 
-use crate::{app::App, database::ping, status::Status, worker::Worker};
+use crate::{
+    app::App,
+    database::{CHANGES, ping},
+    status::Status,
+    worker,
+};
 
 /// The channel on which notifiers announce themselves.
 const CHANNEL: &str = "boxroom_notifiers";
@@ -49,7 +54,7 @@ pub(crate) async fn share(app: App) -> Infallible {
 
 async fn take_part(app: &App) -> Result<Infallible, sqlx::Error> {
     app.database.migrate().await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
-    let locks = app.database.locks(CHANNEL).await?;
+    let locks = app.database.locks(&[CHANNEL, CHANGES]).await?;
     let mut shares = Shares { app: app.clone(), locks, workers: BTreeMap::new() };
     shares.announce().await?;
     loop {
@@ -93,9 +98,9 @@ impl Shares {
             }
             let lock = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, lock_name(stream));
             if with_timeout(lock.fetch_one(self.locks.acquire().await?)).await?.taken {
-                let worker = Worker { app: self.app.clone(), stream: stream.clone() };
+                let worker = worker::run(self.app.clone(), stream.clone());
                 self.app.status.set(stream, Status::Starting);
-                self.workers.insert(stream.clone(), supervision::spawn("the worker of a stream", worker.run()));
+                self.workers.insert(stream.clone(), supervision::spawn("the worker of a stream", worker));
             } else {
                 self.app.status.set(stream, Status::Standby);
             }
@@ -112,7 +117,11 @@ impl Shares {
         loop {
             tokio::select! {
                 notification = self.locks.try_recv() => {
-                    return notification?.map(drop).ok_or(sqlx::Error::WorkerCrashed);
+                    let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
+                    if notification.channel() != CHANGES {
+                        return Ok(());
+                    }
+                    self.app.operator_changed();
                 }
                 () = &mut look => return Ok(()),
                 () = sleep_until(next_tick(KEEPALIVE_INTERVAL)) => {}

@@ -1,13 +1,20 @@
 //! The push providers of this installation, from its settings.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use push::{Apns, ApnsKey, Fcm, Providers, ServiceAccount, VapidKey, WebPush, outbound};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::{delivery::Route, gate::Gate};
+use crate::{
+    delivery::Route,
+    gate::{Gate, MAX_PAUSE},
+};
 
 /// The settings of the providers. One without credentials is not used.
 #[derive(Debug, Clone, Args)]
@@ -73,7 +80,7 @@ impl ProviderArgs {
     pub(crate) fn open(&self) -> Result<(Providers, Vec<Route>)> {
         let settings = outbound::Settings {
             timeout: Duration::from_secs(self.push_timeout),
-            authorities: self.authorities()?,
+            authorities: authorities(self.push_ca_file.as_deref())?,
             ..outbound::Settings::default()
         };
         let mut providers = Providers::default();
@@ -100,17 +107,16 @@ impl ProviderArgs {
             providers.web_push = Some(WebPush::new(key, contact, reach, &settings).context("Web Push")?);
             names.push("web_push");
         }
-        let route = |provider| Route { provider, gate: Gate::new(usize::from(self.push_concurrency)) };
+        let route = |provider| Route { provider, gate: Gate::new(usize::from(self.push_concurrency), MAX_PAUSE) };
         Ok((providers, names.into_iter().map(route).collect()))
     }
 }
 
-impl ProviderArgs {
-    fn authorities(&self) -> Result<Vec<CertificateDer<'static>>> {
-        let Some(file) = &self.push_ca_file else { return Ok(Vec::new()) };
-        let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
-        read().with_context(|| format!("{} has no certificates in PEM form", file.display()))
-    }
+/// Returns the certificate authorities of a file; none without a file.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
+    read().with_context(|| format!("{} has no certificates in PEM form", file.display()))
 }
 
 fn read(file: &PathBuf) -> Result<String> {

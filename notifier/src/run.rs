@@ -5,9 +5,10 @@ use std::{future::pending, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
+use event_store::{JetStreamLog, Log};
 use service_kit::{clock, health::Health, http, metrics::Metrics, nats};
 use supervision::Tasks;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use wire::StreamName;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     cursor::Cursors,
     database::Database,
     delivery::Delivery,
-    metrics,
+    metrics, operator,
     partitions::share,
     plan::Rules,
     removed_devices::RemovedDevices,
@@ -23,6 +24,7 @@ use crate::{
     status::Statuses,
     texts::Texts,
     wakeups::Wakeups,
+    webhooks::{collect, sender::Sender},
     worker::drain,
 };
 
@@ -33,18 +35,20 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
     let instance = format!("notifier-{}", clock::new_id());
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
+    let requests = operator::incoming(&settings.nats.nats_url, &instance)?;
     let app = assemble(&settings, client.clone())?;
     let server = http::serve(listener, router(&app), &settings.listen, pending())?;
     let mut tasks = Tasks::default();
     tasks.spawn("the HTTP server", server);
     tasks.spawn("the connection to NATS", nats::closed(client.clone()));
-    tasks.spawn("the listener to projectors", app.wakeups.clone().listen(client));
+    tasks.spawn("the listener to projectors", app.wakeups.clone().listen(client.clone()));
+    tasks.spawn("the service for operators", operator::serve(requests, client, app.clone()));
     tracing::info!(instance, "started");
     tokio::select! {
         never = share(app.clone()) => match never {},
         () = shutdown => {}
     }
-    drain(&app.delivery, DRAIN_LIMIT).await;
+    drain(&app.delivery, &app.webhooks, DRAIN_LIMIT).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -59,6 +63,9 @@ fn assemble(settings: &Settings, client: Client) -> Result<App> {
     let texts = Texts::read(settings.push_texts.as_deref())?;
     let removed_devices = RemovedDevices::new(client.clone());
     let delivery = Delivery::new(database.clone(), providers, routes, (texts, settings.preview), removed_devices);
+    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client.clone()));
+    let webhooks = &settings.webhooks;
+    let webhooks = Sender::new(database.delivery.clone(), log.clone(), webhooks.client()?, webhooks.limits());
     let streams: Vec<String> = (0..settings.partitions).map(|partition| StreamName::Box(partition).label()).collect();
     Ok(App::new(Parts {
         database,
@@ -69,12 +76,16 @@ fn assemble(settings: &Settings, client: Client) -> Result<App> {
         status: Statuses::default(),
         rules: Rules { delay_ms: settings.push_delay.into(), lifetime_s: i64::from(settings.push_lifetime) * 60 },
         streams,
+        log,
+        webhooks: Arc::new(webhooks),
+        webhook_changes: watch::Sender::new(()),
     }))
 }
 
 fn router(app: &App) -> Router {
     let mut metrics = Metrics::of("notifier", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.service_registry(), app.status.clone(), app.delivery.clone());
+    collect::register(metrics.service_registry(), app.webhooks.clone());
     let (client, database, status) = (app.client.clone(), app.database.clone(), app.status.clone());
     let health = Health::new()
         .check("nats", move || {

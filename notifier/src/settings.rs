@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Parser;
 use service_kit::{http::ListenArgs, nats::NatsArgs, telemetry::LogArgs};
 
-use crate::{content::Preview, providers::ProviderArgs};
+use crate::{content::Preview, providers::ProviderArgs, webhook_args::WebhookArgs};
 
 /// The default port.
 const DEFAULT_PORT: u16 = 8083;
@@ -19,7 +19,7 @@ Examples:
   notifier ... --vapid-key-file vapid.pem --vapid-contact mailto:ops@example.com --preview text
   BOXROOM_LOG_FORMAT=json BOXROOM_FCM_ACCOUNT_FILE=/etc/boxroom/fcm.json notifier   (all from the environment)";
 
-/// Tell users of their alarms by push messages
+/// Tell users of their alarms by push messages, and other systems of events by webhooks
 #[derive(Debug, Clone, Parser)]
 #[command(name = "notifier", version, after_help = EXAMPLES)]
 pub struct Settings {
@@ -27,7 +27,7 @@ pub struct Settings {
     #[command(flatten)]
     pub listen: ListenArgs,
 
-    /// The announcements of the projectors.
+    /// The announcements of the projectors, and the log for webhooks.
     #[command(flatten)]
     pub nats: NatsArgs,
 
@@ -35,7 +35,8 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: String,
 
-    /// Maximum number of database connections, besides two for locks and generations
+    /// Maximum number of database connections for push messages, and as many for webhooks; two more are for locks and
+    /// generations
     #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 10, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub database_pool: u32,
@@ -66,6 +67,10 @@ pub struct Settings {
     /// The push providers.
     #[command(flatten)]
     pub providers: ProviderArgs,
+
+    /// Webhooks.
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
 
     /// The level and format of logs.
     #[command(flatten)]

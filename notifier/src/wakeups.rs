@@ -39,7 +39,7 @@ impl Wakeups {
         }
     }
 
-    fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         for sender in self.0.values() {
             sender.send_replace(());
         }

@@ -1,4 +1,4 @@
-//! Tells the alarms of one stream, in the one notifier that holds its lock.
+//! Tells the alarms of one stream and sends its webhooks, in the one notifier that holds its lock.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -20,6 +20,7 @@ use crate::{
     pushes::{self, rooms},
     status::Status,
     tell::{due, tell},
+    webhooks::{sender::Sender, worker::WebhookWorker},
 };
 
 /// The time for which announcements are collected, so that a busy stream is planned a few times a second.
@@ -38,11 +39,30 @@ const CLEANUP_INTERVAL: Duration = Duration::from_hours(1);
 /// The pause after an error.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The worker of one stream.
-pub(crate) struct Worker {
-    pub(crate) app: App,
+/// The worker for the push messages of one stream.
+struct Worker {
+    app: App,
     /// The label of the stream.
-    pub(crate) stream: String,
+    stream: String,
+}
+
+/// Works until dropped. Push messages and webhooks do not wait for each other.
+pub(crate) async fn run(app: App, stream: String) -> Infallible {
+    let webhooks = async {
+        match stream.parse() {
+            Ok(stream) => {
+                let changes = app.webhook_changes.subscribe();
+                WebhookWorker { sender: app.webhooks.clone(), changes, stream }.run().await
+            }
+            // The labels are made of names of streams.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let pushes = Worker { app: app.clone(), stream: stream.clone() };
+    tokio::select! {
+        never = pushes.run() => never,
+        never = webhooks => never,
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +74,7 @@ enum WorkError {
 }
 
 impl Worker {
-    /// Works until dropped.
-    pub(crate) async fn run(self) -> Infallible {
+    async fn run(self) -> Infallible {
         loop {
             let Err(error) = self.work().await;
             self.app.status.set(&self.stream, Status::Waiting(error.to_string()));
@@ -164,8 +183,9 @@ impl Worker {
 }
 
 /// Waits until no attempt runs, so that a stopping process leaves no unknown results.
-pub(crate) async fn drain(delivery: &Arc<Delivery>, limit: Duration) {
-    if tokio::time::timeout(limit, delivery.drained()).await.is_err() {
-        tracing::warn!("some push messages are still being sent; they will be sent once more");
+pub(crate) async fn drain(delivery: &Arc<Delivery>, webhooks: &Sender, limit: Duration) {
+    let drained = async { tokio::join!(delivery.drained(), webhooks.drained()) };
+    if tokio::time::timeout(limit, drained).await.is_err() {
+        tracing::warn!("some push messages or webhooks are still being sent; they will be sent once more");
     }
 }

@@ -1,4 +1,4 @@
-//! A single request to the running projectors.
+//! A single request to the running projectors or notifiers.
 
 use operator_protocol::{OperatorClient, Request};
 

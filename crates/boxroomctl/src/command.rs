@@ -15,10 +15,12 @@ use crate::{
     console::exit_code_of,
     log::{self, LogCommand},
     operator::{self, OperatorCommand},
+    push::{self, PushCommand},
     quarantine::{self, QuarantineCommand},
     rebuild, status,
     token::{self, TokenArgs},
     verify::{self, VerifyArgs},
+    webhook::{self, WebhookCommand},
 };
 
 /// Operates an installation of Boxroom
@@ -30,7 +32,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The commands. Most are requests to the running projectors; any number of operators may send them concurrently.
+/// The commands. Most are requests to the running projectors or notifiers; any number of operators may send them concurrently.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show every generation and the progress of its streams
@@ -60,6 +62,12 @@ pub(crate) enum Command {
     /// Manage boxes that are quarantined because an event of theirs cannot be projected
     #[command(subcommand, after_help = quarantine::EXAMPLES)]
     Quarantine(QuarantineCommand),
+    /// Manage webhooks: addresses of other systems that get the events of boxes
+    #[command(subcommand, after_help = webhook::EXAMPLES)]
+    Webhook(WebhookCommand),
+    /// Manage push messages
+    #[command(subcommand, after_help = push::EXAMPLES)]
+    Push(PushCommand),
     /// Show an audit trail of commands from the log
     #[command(after_help = audit::EXAMPLES)]
     Audit(AuditArgs),
@@ -97,6 +105,8 @@ impl Command {
             Self::Pause(args) => changes::pause(args).await,
             Self::Resume(args) => changes::resume(args).await,
             Self::Quarantine(command) => quarantine::execute(command).await,
+            Self::Webhook(command) => webhook::execute(command).await,
+            Self::Push(command) => push::execute(command).await,
             Self::Audit(args) => audit::audit(args).await,
             Self::Log(LogCommand::Show(args)) => log::show(args).await,
             Self::Token(args) => return exit::code(token::print(&args)),
@@ -115,6 +125,8 @@ impl Command {
             Self::Retire(args) => args.operator.json,
             Self::Pause(args) | Self::Resume(args) => args.operator.json,
             Self::Quarantine(command) => command.operator().json,
+            Self::Webhook(command) => command.operator().json,
+            Self::Push(command) => command.operator().json,
             Self::Audit(args) => args.operator.json,
             Self::Log(LogCommand::Show(args)) => args.json,
             Self::Token(_) | Self::Operator(_) => false,
@@ -160,13 +172,15 @@ mod tests {
         let program = Cli::command();
         for command in program.get_subcommands() {
             commands.push(format!("boxroomctl {}", command.get_name()));
-            commands.extend(
-                command
-                    .get_subcommands()
-                    .map(|inner| format!("boxroomctl {} {}", command.get_name(), inner.get_name())),
-            );
+            for inner in command.get_subcommands() {
+                let name = format!("boxroomctl {} {}", command.get_name(), inner.get_name());
+                commands.extend(inner.get_subcommands().map(|innermost| format!("{name} {}", innermost.get_name())));
+                commands.push(name);
+            }
         }
-        assert!(commands.contains(&"boxroomctl quarantine drop".to_owned()), "{commands:?}");
+        for expected in ["boxroomctl quarantine drop", "boxroomctl webhook replay", "boxroomctl push dead retry"] {
+            assert!(commands.contains(&expected.to_owned()), "{commands:?}");
+        }
         for command in commands {
             let help = parse(&format!("{command} --help")).unwrap_err().to_string();
             assert!(help.contains(&format!("  {command}")) || command.ends_with("resume"), "{help}");

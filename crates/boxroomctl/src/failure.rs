@@ -50,7 +50,7 @@ impl Failure {
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::NoAnswer(_) => Self::NoAnswer(error.to_string()),
+            RequestError::NoAnswer(..) => Self::NoAnswer(error.to_string()),
             RequestError::Refused(reason) => Self::Refused(reason),
             RequestError::Failed(reason) => Self::Failed(reason),
         }

@@ -18,12 +18,14 @@ mod drop_event;
 mod log;
 mod operator;
 mod progress;
+mod push;
 mod quarantine;
 mod rates;
 mod rebuild;
 mod status;
 mod token;
 mod verify;
+mod webhook;
 
 /// The allocator of all services: a fresh projection for `verify` allocates as much as the projector.
 #[global_allocator]

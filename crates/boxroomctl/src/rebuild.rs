@@ -57,7 +57,7 @@ async fn follow(operator: &OperatorClient, number: i32, goal: Goal, json: bool) 
                 }
             }
             Err(RequestError::Refused(reason)) => return Err(Failure::Refused(reason)),
-            Err(error @ (RequestError::NoAnswer(_) | RequestError::Failed(_))) => {
+            Err(error @ (RequestError::NoAnswer(..) | RequestError::Failed(_))) => {
                 progress.print_error(&format!("{error}; trying again"));
             }
         }

@@ -2,9 +2,8 @@
 
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
 use service_kit::nats;
-use wire::transient;
 
-use crate::requests::{Outcome, Request};
+use crate::requests::{Outcome, Request, Service};
 
 /// A connection as the NATS user `operator`.
 #[derive(Debug, Clone)]
@@ -15,9 +14,9 @@ pub struct OperatorClient {
 /// The reason why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// No projector answered, or NATS is unreachable.
-    #[error("no projector answers{0}")]
-    NoAnswer(&'static str),
+    /// No process of the service answered, or NATS is unreachable.
+    #[error("no {service} answers{detail}", service = .0.as_str(), detail = .1)]
+    NoAnswer(Service, &'static str),
     /// The current state does not allow it.
     #[error("{0}")]
     Refused(String),
@@ -32,24 +31,24 @@ impl OperatorClient {
         Ok(Self { client: nats::connect_now(url, "operator").await? })
     }
 
-    /// Sends a request to the projectors, one of which answers.
+    /// Sends a request to the processes of its service, one of which answers.
     pub async fn send_request<R: Request>(&self, request: &R) -> Result<R::Answer, RequestError> {
         if self.client.connection_state() != State::Connected {
-            return Err(RequestError::NoAnswer(": there is no connection to NATS"));
+            return Err(RequestError::NoAnswer(R::SERVICE, ": there is no connection to NATS"));
         }
         let payload = serde_json::to_vec(request).map_err(|error| RequestError::Failed(error.to_string()))?;
         let message = Message::new().payload(payload.into()).timeout(Some(R::TIMEOUT));
-        let answer = self.client.send_request(transient::operation(R::VERB), message).await;
+        let answer = self.client.send_request(R::SERVICE.subject(R::VERB), message).await;
         let answer = answer.map_err(|error| match error.kind() {
-            RequestErrorKind::NoResponders => RequestError::NoAnswer(""),
-            RequestErrorKind::TimedOut => RequestError::NoAnswer(" in time"),
+            RequestErrorKind::NoResponders => RequestError::NoAnswer(R::SERVICE, ""),
+            RequestErrorKind::TimedOut => RequestError::NoAnswer(R::SERVICE, " in time"),
             _ => RequestError::Failed(error.to_string()),
         })?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Outcome::Done(answer)) => Ok(answer),
             Ok(Outcome::Refused(reason)) => Err(RequestError::Refused(reason)),
             Ok(Outcome::Failed(reason)) => Err(RequestError::Failed(reason)),
-            Err(error) => Err(RequestError::Failed(format!("the projector's answer cannot be read: {error}"))),
+            Err(error) => Err(RequestError::Failed(format!("the answer cannot be read: {error}"))),
         }
     }
 }

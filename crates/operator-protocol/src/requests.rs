@@ -1,9 +1,10 @@
-//! The requests: one type per `ops.projector.<verb>`, with the type of its answer.
+//! The requests: one type per `ops.projector.<verb>` or `ops.notifier.<verb>`, with the type of its answer.
 
 use std::time::Duration;
 
 use domain::BoxId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use wire::transient;
 
 use crate::{
     generation::Goal,
@@ -11,8 +12,37 @@ use crate::{
     report::Report,
 };
 
-/// An operator's request, sent as JSON on `ops.projector.<verb>`.
+/// The processes that answer a request: any one of them does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The projectors.
+    Projector,
+    /// The notifiers.
+    Notifier,
+}
+
+impl Service {
+    /// Returns the name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Projector => "projector",
+            Self::Notifier => "notifier",
+        }
+    }
+
+    /// Returns the subject of a request.
+    pub(crate) fn subject(self, verb: &str) -> String {
+        match self {
+            Self::Projector => transient::operation(verb),
+            Self::Notifier => transient::notifier_operation(verb),
+        }
+    }
+}
+
+/// An operator's request, sent as JSON on `ops.<service>.<verb>`.
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The processes that answer it.
+    const SERVICE: Service = Service::Projector;
     /// The last part of the subject.
     const VERB: &'static str;
     /// True for read-only requests. They are frequent, and logged at debug level only.

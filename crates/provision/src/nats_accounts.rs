@@ -11,7 +11,8 @@ use wire::{
     },
     streams, subject,
     transient::{
-        ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, ASK_PRESENCE, COMMANDS, LIVE, PROJECTED, REMOVE_DEVICE, SIGNALS,
+        ALL_COMMANDS, ALL_ERASURES, ALL_NOTIFIER_OPERATIONS, ALL_OPERATIONS, ASK_PRESENCE, COMMANDS, LIVE, PROJECTED,
+        REMOVE_DEVICE, SIGNALS,
     },
 };
 
@@ -58,7 +59,7 @@ enum Replies {
 
 /// Returns the file `accounts.conf`, which `nats.conf` includes.
 pub fn render(partitions: u16, passwords: &Passwords) -> String {
-    let accounts = [command(partitions), projector(partitions), query(), notifier(), device(), operator()];
+    let accounts = [command(partitions), projector(partitions), query(), notifier(partitions), device(), operator()];
     let mut exports = Vec::new();
     for account in &accounts {
         for (subject, answers) in &account.services {
@@ -284,23 +285,27 @@ fn query() -> Account {
     }
 }
 
-fn notifier() -> Account {
+fn notifier(partitions: u16) -> Account {
     let mut services = bucket_read_subjects(NOTIFIER_BUCKET);
     services.push((bucket::subject(NOTIFIER_BUCKET, "*.*"), Replies::Once));
+    // Webhooks are about boxes, and show no personal data: neither other streams nor the keys are needed.
+    let boxes: Vec<_> = (0..partitions).map(|partition| StreamName::Box(partition).on_server()).collect();
+    services.extend(boxes.iter().flat_map(|stream| read_subjects(stream)));
+    let streams: Vec<_> = boxes.iter().map(|stream| subject::stored(stream)).collect();
     let mut publish = imported_subjects(&services);
-    publish.extend([ASK_PRESENCE, REMOVE_DEVICE].map(str::to_owned));
+    publish.extend([ASK_PRESENCE, REMOVE_DEVICE, REPLY_SUBJECTS].map(str::to_owned));
     Account {
         name: "NOTIFIER",
         user: "notifier",
-        subscribe: subscribable("notifier", &[], [PROJECTED]),
+        subscribe: subscribable("notifier", &streams, [PROJECTED, ALL_NOTIFIER_OPERATIONS]),
         services,
-        streams: vec![],
+        streams,
         other_imports: vec![
             format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{PROJECTED}" }} }}"#),
             format!(r#"{{ service: {{ account: QUERY, subject: "{ASK_PRESENCE}" }} }}"#),
             format!(r#"{{ service: {{ account: COMMAND, subject: "{REMOVE_DEVICE}" }} }}"#),
         ],
-        exports: vec![],
+        exports: vec![format!(r#"{{ service: "{ALL_NOTIFIER_OPERATIONS}", accounts: [OPERATOR] }}"#)],
         publish,
     }
 }
@@ -326,10 +331,11 @@ fn operator() -> Account {
         streams: vec![],
         other_imports: vec![
             format!(r#"{{ service: {{ account: PROJECTOR, subject: "{ALL_OPERATIONS}" }} }}"#),
+            format!(r#"{{ service: {{ account: NOTIFIER, subject: "{ALL_NOTIFIER_OPERATIONS}" }} }}"#),
             format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#),
         ],
         exports: vec![],
-        publish: vec![ALL_OPERATIONS.into(), ALL_COMMANDS.into()],
+        publish: vec![ALL_OPERATIONS.into(), ALL_NOTIFIER_OPERATIONS.into(), ALL_COMMANDS.into()],
         subscribe: subscribable("operator", &[], []),
     }
 }

@@ -65,6 +65,12 @@ grant query to notifier;
 create schema if not exists delivery authorization notifier;
 grant usage on schema delivery to operator;
 grant select on all tables in schema delivery to operator;
+do $$
+begin
+  if to_regclass('delivery.webhook_secrets') is not null then
+    revoke all on delivery.webhook_secrets from operator;
+  end if;
+end $$;
 alter default privileges for role notifier grant select on tables to operator;
 
 grant usage on schema control to query, operator;

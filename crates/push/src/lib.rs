@@ -11,7 +11,7 @@
 pub use apns::{Apns, ApnsKey};
 pub use fcm::{Fcm, ServiceAccount};
 pub use message::PushMessage;
-pub use outcome::{Failure, Receipt, Scope, SetupError};
+pub use outcome::{Failure, Receipt, Scope, SetupError, retry_after};
 pub use providers::Providers;
 pub use target::{DeviceToken, InvalidTarget, RegistrationToken, Service, Subscription, Target};
 pub use web_push::{VapidKey, WebPush};

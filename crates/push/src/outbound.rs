@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Request, StatusCode,
+    HeaderMap, Request, StatusCode, Uri,
     body::{Body, Incoming},
 };
 use hyper_rustls::HttpsConnectorBuilder;
@@ -115,6 +115,12 @@ impl Client {
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .build(Connector::new(https, settings.connect_timeout));
         Ok(Self { connections, guard, timeout: settings.timeout })
+    }
+
+    /// Checks an address without connecting to it. The addresses that its name resolves to are checked when a connection
+    /// is made.
+    pub fn check(&self, uri: &Uri) -> Result<(), RequestError> {
+        Ok(self.guard.check(uri)?)
     }
 
     /// Sends a request and returns the response, whatever its status. Redirects are responses too.

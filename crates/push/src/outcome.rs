@@ -152,7 +152,7 @@ fn detail(status: StatusCode, code: &str) -> String {
 }
 
 /// Returns the pause of a `Retry-After`, which is a number of seconds or a date, within 1 second and 1 hour.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

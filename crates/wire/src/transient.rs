@@ -84,6 +84,19 @@ pub fn operation_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("ops.projector.")
 }
 
+/// The subject of an operator's request to the notifiers. See [`notifier_operation_verb`].
+pub fn notifier_operation(verb: &str) -> String {
+    format!("ops.notifier.{verb}")
+}
+
+/// The subjects of every [`notifier_operation`].
+pub const ALL_NOTIFIER_OPERATIONS: &str = "ops.notifier.*";
+
+/// Returns the verb in the subject of an operator's request to the notifiers.
+pub fn notifier_operation_verb(subject: &str) -> Option<&str> {
+    subject.strip_prefix("ops.notifier.")
+}
+
 /// The subject of a projector's request to the command-services during an erasure. See [`erasure_verb`].
 pub fn erasure(verb: &str) -> String {
     format!("erasure.{verb}")
@@ -137,6 +150,8 @@ mod tests {
         assert_eq!(command_name("live.g1.x"), None);
         assert_eq!(operation_verb(&operation("status")), Some("status"));
         assert_eq!(operation_verb("cmd.status"), None);
+        assert_eq!(notifier_operation_verb(&notifier_operation("webhook_list")), Some("webhook_list"));
+        assert_eq!(notifier_operation_verb(&operation("status")), None);
         assert_eq!(erasure_verb(&erasure("destroy_key")), Some("destroy_key"));
     }
 }

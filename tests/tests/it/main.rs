@@ -40,6 +40,7 @@ mod metrics;
 mod pushes;
 mod talk;
 mod traces;
+mod webhooks;
 
 mod audit;
 mod authorization;

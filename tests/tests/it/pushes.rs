@@ -2,5 +2,6 @@
 
 mod content;
 mod crashes;
+mod dead;
 mod recipients;
 mod slow_provider;

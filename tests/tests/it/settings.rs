@@ -120,11 +120,23 @@ fn the_guide_lists_every_option_of_boxroomctl() {
     for command in commands(&help("boxroomctl", &[])) {
         let inner = commands(&help("boxroomctl", &[&command]));
         let inner = inner.iter().map(|inner| vec![command.as_str(), inner]).collect::<Vec<_>>();
-        for words in if inner.is_empty() { vec![vec![command.as_str()]] } else { inner } {
+        // A command of a command has commands of its own.
+        let inner = inner.into_iter().flat_map(|words| {
+            let innermost = commands(&help("boxroomctl", &words));
+            let longer = |innermost| [words.iter().map(ToString::to_string).collect(), vec![innermost]].concat();
+            if innermost.is_empty() {
+                vec![words.iter().map(ToString::to_string).collect::<Vec<String>>()]
+            } else {
+                innermost.into_iter().map(longer).collect()
+            }
+        });
+        let inner: Vec<Vec<String>> = inner.collect();
+        for words in if inner.is_empty() { vec![vec![command.clone()]] } else { inner } {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let name = words.join(" ");
             same(&format!("boxroomctl {name}"), &of_command(&guide, &name), &of_help(&help("boxroomctl", &words)));
             count += 1;
         }
     }
-    assert_eq!(count, 16, "commands");
+    assert_eq!(count, 27, "commands");
 }

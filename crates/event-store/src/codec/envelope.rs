@@ -15,7 +15,7 @@ use crate::{
     codec::{
         actor::ActorRole,
         headers::StoredHeaders,
-        upcast::{DecodeError, StoredEvent, decode_event},
+        upcast::{DecodeError, StoredEvent, decode_event, decode_fields, type_of},
     },
     log::{Recorded, damage::Damage},
     marks::event::MarkEvent,
@@ -329,6 +329,20 @@ impl RecordedCommit {
     fn read_events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
         envelope.events.into_iter().map(|event| decode_event(event.get())).collect()
+    }
+
+    /// Returns the types of the events, of unknown ones too.
+    pub fn event_types(&self) -> Result<Vec<String>, DecodeError> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
+        envelope.events.into_iter().map(|event| Ok(type_of(event.get())?.to_owned())).collect()
+    }
+
+    /// Returns the fields of one event of a box in the current shape, for readers without keys: encrypted values are as
+    /// stored.
+    pub fn fields_of_box_event(&self, index: usize) -> Result<serde_json::Value, DecodeError> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
+        let event = envelope.events.get(index).ok_or(DecodeError::Header("the event"))?;
+        decode_fields::<domain::BoxEvent>(event.get())
     }
 
     /// Returns the state after this commit, if the commit carries one of these versions.

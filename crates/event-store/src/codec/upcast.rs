@@ -70,19 +70,32 @@ struct Stored<'a> {
 /// Reads one event of the envelope.
 pub(crate) fn decode_event<E: StoredEvent>(json: &str) -> Result<E, DecodeError> {
     let stored: Stored<'_> = serde_json::from_str(json).map_err(DecodeError::json)?;
-    let current = E::version_of(stored.event_type);
-    if stored.version == current {
+    if stored.version == E::version_of(stored.event_type) {
         return serde_json::from_str(json).map_err(DecodeError::json);
     }
+    let data = upcast::<E>(&stored)?;
+    serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(DecodeError::json)
+}
+
+/// Reads the fields of one event in the current shape, with encrypted values as stored.
+pub(crate) fn decode_fields<E: StoredEvent>(json: &str) -> Result<Value, DecodeError> {
+    upcast::<E>(&serde_json::from_str(json).map_err(DecodeError::json)?)
+}
+
+/// Returns the type of one event of the envelope.
+pub(crate) fn type_of(json: &str) -> Result<&str, DecodeError> {
+    let stored: Stored<'_> = serde_json::from_str(json).map_err(DecodeError::json)?;
+    Ok(stored.event_type)
+}
+
+fn upcast<E: StoredEvent>(stored: &Stored<'_>) -> Result<Value, DecodeError> {
+    let current = E::version_of(stored.event_type);
     let mut data: Value = serde_json::from_str(stored.data.get()).map_err(DecodeError::json)?;
     for version in stored.version..current {
         let step = E::UPCASTS.iter().find(|step| step.event_type == stored.event_type && step.from == version);
-        data = (step.ok_or_else(|| unknown(&stored))?.step)(data);
+        data = (step.ok_or_else(|| unknown(stored))?.step)(data);
     }
-    if stored.version > current {
-        return Err(unknown(&stored));
-    }
-    serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(DecodeError::json)
+    if stored.version > current { Err(unknown(stored)) } else { Ok(data) }
 }
 
 fn unknown(stored: &Stored<'_>) -> DecodeError {

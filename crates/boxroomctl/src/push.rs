@@ -1,0 +1,138 @@
+//! `boxroomctl push dead`: list and show push messages that were given up, retry and drop them.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, Subcommand};
+use operator_protocol::{DeadPush, DropDeadPush, ListDeadPushes, RetryDeadPush, ShowDeadPush};
+
+use crate::{
+    arguments::{OperatorArgs, help},
+    ask::send_request,
+    console,
+    failure::Failure,
+};
+
+/// Commands for push messages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PushCommand {
+    /// Manage push messages that were given up
+    #[command(subcommand, after_help = EXAMPLES)]
+    Dead(DeadCommand),
+}
+
+/// Commands for push messages that were given up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List the newest of them, without texts and tokens
+    #[command(after_help = EXAMPLES)]
+    List(ListArgs),
+    /// Show one of them
+    #[command(after_help = EXAMPLES)]
+    Show(DeadArgs),
+    /// Try again to send one of them
+    #[command(after_help = EXAMPLES)]
+    Retry(DeadArgs),
+    /// Drop one of them
+    #[command(after_help = EXAMPLES)]
+    Drop(DeadArgs),
+}
+
+/// Arguments of `push dead list`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// Connection and output options
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+}
+
+/// Arguments of the commands for one push message.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeadArgs {
+    /// Push message
+    #[arg(value_name = "ID")]
+    pub(crate) push_id: String,
+    /// Connection and output options
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+}
+
+impl PushCommand {
+    /// The connection and output options.
+    pub(crate) fn operator(&self) -> &OperatorArgs {
+        match self {
+            Self::Dead(DeadCommand::List(args)) => &args.operator,
+            Self::Dead(DeadCommand::Show(args) | DeadCommand::Retry(args) | DeadCommand::Drop(args)) => &args.operator,
+        }
+    }
+}
+
+/// The final section of the help of all these commands.
+pub(crate) const EXAMPLES: &str = help!(
+    "  boxroomctl push dead list
+  boxroomctl push dead list --json | jq -r .push_id | xargs -n1 boxroomctl push dead retry
+  boxroomctl push dead show 0193a7c0-5c1e-7000-8000-000000000001
+  boxroomctl push dead drop 0193a7c0-5c1e-7000-8000-000000000001"
+);
+
+pub(crate) async fn execute(PushCommand::Dead(command): PushCommand) -> Result<(), Failure> {
+    match command {
+        DeadCommand::List(args) => list(&args).await,
+        DeadCommand::Show(args) => show(args).await,
+        DeadCommand::Retry(args) => retry(args).await,
+        DeadCommand::Drop(args) => drop_push(args).await,
+    }
+}
+
+async fn list(args: &ListArgs) -> Result<(), Failure> {
+    let dead = send_request(&args.operator, &ListDeadPushes {}).await?;
+    let json = args.operator.json;
+    if dead.pushes.is_empty() && !json {
+        return console::line("no push message is dead");
+    }
+    for push in &dead.pushes {
+        console::result(json, push, &line(push))?;
+    }
+    if dead.more > 0 {
+        console::print_note(json, &format!("and {} more", dead.more));
+    }
+    Ok(())
+}
+
+async fn show(args: DeadArgs) -> Result<(), Failure> {
+    let push = send_request(&args.operator, &ShowDeadPush { push_id: args.push_id }).await?;
+    let text = format!(
+        "{}\n  {} alarms, the last one {}, in {} attempts since {}",
+        line(&push),
+        push.alarms,
+        push.kind,
+        push.attempts,
+        format_time(push.created_at)
+    );
+    console::result(args.operator.json, &push, &text)
+}
+
+async fn retry(args: DeadArgs) -> Result<(), Failure> {
+    let push = send_request(&args.operator, &RetryDeadPush { push_id: args.push_id }).await?;
+    console::result(args.operator.json, &push, &format!("{} is sent again", push.push_id))
+}
+
+async fn drop_push(args: DeadArgs) -> Result<(), Failure> {
+    let dropped = send_request(&args.operator, &DropDeadPush { push_id: args.push_id }).await?;
+    console::result(args.operator.json, &dropped, &format!("{} dropped", dropped.push_id))
+}
+
+fn line(push: &DeadPush) -> String {
+    format!(
+        "{}  dead since {}  {}  user {}  device {}  room {}  {}",
+        push.push_id,
+        format_time(push.dead_since),
+        push.provider,
+        push.user_id,
+        push.device_id,
+        push.room_id,
+        push.reason
+    )
+}
+
+fn format_time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
