@@ -129,7 +129,8 @@ async fn a_feed_row_has_the_ids_of_commands_of_users_only() {
     let expected = [
         json!({ "v": 10, "type": "order_arrived" }),
         json!({ "v": 11, "type": "door_opened" }),
-        json!({ "v": 18, "type": "room_closed" }),
+        json!({ "v": 18, "type": "room_closing_soon" }),
+        json!({ "v": 19, "type": "room_closed" }),
     ];
     assert_eq!(without_id, expected);
 }
