@@ -29,8 +29,8 @@ impl FieldError {
 
     /// Returns the errors of a body that could not be parsed, at most [`MAX_ERRORS`].
     ///
-    /// After an unknown field, and after an array or object in place of a text, the parser does not find the fields that
-    /// follow. So the body is parsed again without the field of each error.
+    /// After an unknown field, and after an array or object in place of a text, the parser does not find the fields
+    /// that follow. So the body is parsed again without the field of each error.
     pub(crate) fn all<T: for<'de> EDeserialize<'de>>(body: &[u8], errors: &DeserializationErrors) -> Vec<Self> {
         let (mut found, mut all) = (Self::of(errors), Vec::<Self>::new());
         let Ok(mut rest) = serde_json::from_slice::<Value>(body) else { return found };

@@ -41,8 +41,8 @@ impl Mention {
 /// The maximum length of a word with a mention, in bytes.
 const MAX_WORD: usize = 512;
 
-/// Returns the words of a text that have an at sign, with their starts. Long ones are divided at punctuation that is not
-/// ASCII: Japanese and Chinese sentences have no spaces.
+/// Returns the words of a text that have an at sign, with their starts. Long ones are divided at punctuation that is
+/// not ASCII: Japanese and Chinese sentences have no spaces.
 fn words_with_at_sign(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let words = with_starts(0, text.split_inclusive(char::is_whitespace)).flat_map(|(start, word)| {
         let is_end = |c: char| word.len() > MAX_WORD && !c.is_ascii() && !c.is_alphanumeric() && !is_at_sign(c);

@@ -122,8 +122,8 @@ pub(crate) struct LastMessageView {
     /// The user id of the author.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) author: String,
-    /// The beginning of the text, at most 100 code points, without a part of a character at the end; null if the message
-    /// was deleted.
+    /// The beginning of the text, at most 100 code points, and ending with a whole character; null if the message was
+    /// deleted.
     #[schema(required, max_length = 100)]
     pub(crate) preview: Option<String>,
     /// True if the author was erased, and the text with them.

@@ -128,8 +128,10 @@ fn characters_without_a_meaning_are_refused() {
 
 #[test]
 fn a_beginning_has_whole_clusters() {
-    for (text, expected) in
-        [("pizza", "pizz"), ("🇩🇪🇰🇷🇫🇷", "🇩🇪🇰🇷"), ("a🇩🇪🇰🇷", "a🇩🇪"), ("ab👨‍👩‍👧", "ab"), ("e\u{301}x", "e\u{301}x"), ("", "")]
+    for (text, expected) in [("pizza", "pizz"), ("e\u{301}x", "e\u{301}x"), ("", "")] {
+        assert_eq!(beginning(text, 4), expected, "{text}");
+    }
+    for (text, expected) in [("🇩🇪🇰🇷🇫🇷", "🇩🇪🇰🇷"), ("a🇩🇪🇰🇷", "a🇩🇪"), ("ab👨‍👩‍👧", "ab")]
     {
         assert_eq!(beginning(text, 4), expected, "{text}");
     }
