@@ -284,10 +284,10 @@ impl Planner {
             keys.iter().filter_map(|key| Some(self.cursors.get(*key)?.webhook.clone())).collect();
         let planned = matching(commits, to, &webhooks);
         let is_due = |cursor: &Cursor| to - cursor.stored >= STORE_INTERVAL || cursor.until == Some(to);
+        let has_event = |webhook_id: &str| planned.iter().any(|planned| planned.webhook_id == webhook_id);
         let must_store: Vec<&Key> = keys
             .iter()
-            .filter(|(webhook_id, _)| planned.iter().any(|planned| planned.webhook_id == *webhook_id))
-            .chain(keys.iter().filter(|key| self.cursors.get(**key).is_some_and(is_due)))
+            .filter(|key| has_event(&key.0) || self.cursors.get(**key).is_some_and(is_due))
             .copied()
             .collect();
         if !must_store.is_empty() {
