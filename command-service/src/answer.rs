@@ -12,7 +12,7 @@ use event_store::{Committed, StoredAggregate};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The position of the command's commit; a query takes it as `Min-Position`.
+/// The positions of the command's commits, with commas between them; a query takes them as `Min-Position`.
 pub(crate) const EVENT_POSITION: HeaderName = HeaderName::from_static("event-position");
 
 /// Marks the answer to a repeated command: the command was carried out before, and this is its first answer.
@@ -28,7 +28,7 @@ pub(crate) struct Created {
 /// The answer to a command that created nothing: `204`.
 #[derive(Debug)]
 pub(crate) struct Done {
-    position: Position,
+    positions: Vec<Position>,
     replayed: bool,
 }
 
@@ -46,27 +46,34 @@ impl Created {
         Self { id: NewId { id: id.to_string() }, done: Done::of(committed) }
     }
 
+    /// Adds the position of another commit.
+    pub(crate) fn and_at(mut self, position: Position) -> Self {
+        self.done.positions.push(position);
+        self
+    }
+
     /// Builds the answer for an object that was created before, at this position.
     pub(crate) fn replayed(position: Position, id: &impl Display) -> Self {
-        Self { id: NewId { id: id.to_string() }, done: Done { position, replayed: true } }
+        Self { id: NewId { id: id.to_string() }, done: Done::at(position, true) }
     }
 }
 
 impl Done {
     /// Builds the answer from a commit.
     pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>) -> Self {
-        Self { position: committed.position.clone(), replayed: committed.replayed }
+        Self::at(committed.position.clone(), committed.replayed)
     }
 
     /// Builds the answer for a position; `replayed` if an earlier request had the effect.
     pub(crate) fn at(position: Position, replayed: bool) -> Self {
-        Self { position, replayed }
+        Self { positions: vec![position], replayed }
     }
 
     fn write_headers(&self, response: &mut Response) {
+        let positions: Vec<String> = self.positions.iter().map(ToString::to_string).collect();
         // A position is visible ASCII.
-        if let Ok(position) = HeaderValue::from_str(&self.position.to_string()) {
-            response.headers_mut().insert(EVENT_POSITION, position);
+        if let Ok(positions) = HeaderValue::from_str(&positions.join(", ")) {
+            response.headers_mut().insert(EVENT_POSITION, positions);
         }
         if self.replayed {
             response.headers_mut().insert(IDEMPOTENT_REPLAY, HeaderValue::from_static("true"));

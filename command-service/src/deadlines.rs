@@ -1,6 +1,7 @@
-//! Closes rooms at their deadlines.
+//! Closes rooms at their deadlines, and warns their members before.
 
-use domain::{RoomCommand, UserId};
+use chrono::{DateTime, Utc};
+use domain::{RoomCommand, RoomId, UserId};
 use event_store::{ActorRole, CommandContext, FiredDeadline};
 use futures::StreamExt;
 use service_kit::{clock, trace};
@@ -23,7 +24,7 @@ pub(crate) async fn run(app: App) {
             let app = app.clone();
             async move {
                 let span = tracing::info_span!(target: trace::TARGET, "deadline", room.id = %fired.room_id);
-                let outcome = close(&app, &fired).instrument(span).await;
+                let outcome = handle(&app, &fired).instrument(span).await;
                 METRICS.fired(outcome.as_ref().ok().copied());
                 if outcome.is_ok() {
                     fired.acknowledge().await;
@@ -35,29 +36,58 @@ pub(crate) async fn run(app: App) {
         .await;
 }
 
-/// Closes the room if the deadline is still its own. A fired deadline may be stale: the state of the box decides.
-async fn close(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
+/// Does what is due at the deadline. A fired deadline may be stale: the state of the box decides.
+async fn handle(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
     app.clock.require().await?;
-    let box_id = fired.room_id.box_id();
-    let (state, _) = app.boxes.load_latest(box_id).await?;
+    let (state, _) = app.boxes.load_latest(fired.room_id.box_id()).await?;
     let Some(room) = state.room().filter(|room| !room.is_closed()) else { return Ok(Outcome::Stale) };
-    if (room.room_id(), room.closes_at()) != (&fired.room_id, fired.closes_at) {
-        app.deadlines.schedule(room.room_id(), room.closes_at()).await?;
+    let (room_id, closes_at) = (room.room_id(), room.closes_at());
+    let is_due = *room_id == fired.room_id && [closes_at, room.next_deadline()].contains(&fired.at);
+    if !is_due {
+        app.deadlines.schedule(room_id, room.next_deadline()).await?;
         return Ok(Outcome::ArmedAgain);
     }
-    let command = RoomCommand::ExpireRoom { closes_at: fired.closes_at }.in_room(fired.room_id.clone());
+    if fired.at == closes_at {
+        return close(app, fired).await;
+    }
+    warn(app, room_id, closes_at).await
+}
+
+async fn close(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
+    if execute(app, &fired.room_id, RoomCommand::ExpireRoom { closes_at: fired.at }).await? {
+        tracing::info!(room.id = %fired.room_id, "closed a room at its deadline");
+        return Ok(Outcome::Closed);
+    }
+    Ok(Outcome::Stale)
+}
+
+/// Warns the members of a room. The end of the room is scheduled before, so that a failed warning does not delay it.
+async fn warn(app: &App, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<Outcome, Error> {
+    app.deadlines.schedule(room_id, closes_at).await?;
+    if execute(app, room_id, RoomCommand::WarnOfClosing { closes_at, at: clock::now() }).await? {
+        return Ok(Outcome::Warned);
+    }
+    // A command may have come first: an extension, or the opening of the next room. Its deadline was replaced.
+    let (state, _) = app.boxes.load_latest(room_id.box_id()).await?;
+    match state.room().filter(|room| !room.is_closed()) {
+        Some(room) if (room.room_id(), room.closes_at()) != (room_id, closes_at) => {
+            app.deadlines.schedule(room.room_id(), room.next_deadline()).await?;
+            Ok(Outcome::ArmedAgain)
+        }
+        _ => Ok(Outcome::Stale),
+    }
+}
+
+/// Executes a command of the system. Returns true if it has an effect.
+async fn execute(app: &App, room_id: &RoomId, command: RoomCommand) -> Result<bool, Error> {
     let context = CommandContext {
         command_id: None,
-        request_hash: app.secret.hash(&[b"deadline", fired.room_id.to_string().as_bytes()]),
+        request_hash: app.secret.hash(&[b"deadline", room_id.to_string().as_bytes()]),
         actor: UserId::system(),
         role: ActorRole::System,
         at: clock::now(),
         traceparent: trace::traceparent_of(&Span::current()),
     };
-    let committed = app.boxes.execute(box_id, command, context).await?;
-    if committed.events.is_empty() {
-        return Ok(Outcome::Stale);
-    }
-    tracing::info!(room.id = %fired.room_id, "closed a room at its deadline");
-    Ok(Outcome::Closed)
+    let committed = app.boxes.execute(room_id.box_id(), command.in_room(room_id.clone()), context).await?;
+    Ok(!committed.events.is_empty())
 }

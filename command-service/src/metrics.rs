@@ -41,14 +41,16 @@ pub(crate) struct Command {
 pub(crate) enum Outcome {
     /// The deadline closed its room.
     Closed,
-    /// The room was closed already, or is gone.
+    /// The deadline warned the members that their room closes soon.
+    Warned,
+    /// The room was closed already or is gone, or its members were warned already.
     Stale,
     /// The room has another deadline, which is scheduled again.
     ArmedAgain,
 }
 
 /// The labels of all results of deadlines.
-const DEADLINE_OUTCOMES: [&str; 4] = ["closed", "stale", "armed_again", "failed"];
+const DEADLINE_OUTCOMES: [&str; 5] = ["closed", "warned", "stale", "armed_again", "failed"];
 
 /// Registers these metrics and those of the log.
 pub(crate) fn register(registry: &mut Registry) {
@@ -79,9 +81,10 @@ impl Metrics {
 
     /// Counts a deadline by its outcome; `None` is a failure, after which the deadline fires again.
     pub(crate) fn fired(&self, outcome: Option<Outcome>) {
-        let [closed, stale, armed_again, failed] = DEADLINE_OUTCOMES;
+        let [closed, warned, stale, armed_again, failed] = DEADLINE_OUTCOMES;
         let outcome = match outcome {
             Some(Outcome::Closed) => closed,
+            Some(Outcome::Warned) => warned,
             Some(Outcome::Stale) => stale,
             Some(Outcome::ArmedAgain) => armed_again,
             None => failed,

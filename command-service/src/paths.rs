@@ -1,6 +1,6 @@
 //! The parameters of paths.
 
-use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId, values::Emoji};
+use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -88,5 +88,5 @@ pub(crate) struct ReactionPath {
     pub(crate) message_id: MessageId,
     /// The emoji or short code, percent-encoded.
     #[param(value_type = schemas::Emoji, inline)]
-    pub(crate) emoji: Emoji,
+    pub(crate) emoji: String,
 }

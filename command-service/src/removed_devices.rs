@@ -58,8 +58,8 @@ async fn answer(client: Client, app: App, request: Message) {
 /// Removes a device as the system. One that is removed already is no error.
 async fn remove(app: &App, payload: &[u8]) -> Result<(), Error> {
     app.clock.require().await?;
-    let RemoveDevice { user_id, device_id } = serde_json::from_slice(payload)
-        .map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))?;
+    let RemoveDevice { user_id, device_id } =
+        serde_json::from_slice(payload).map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))?;
     let context = CommandContext {
         request_hash: app.secret.hash(&[b"remove_device", user_id.as_str().as_bytes(), device_id.as_str().as_bytes()]),
         command_id: None,

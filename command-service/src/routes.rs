@@ -133,5 +133,5 @@ fn talk_routes() -> OpenApiRouter<App> {
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
                 InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
 }

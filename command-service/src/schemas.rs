@@ -209,17 +209,8 @@ fn push_subscription() -> ObjectBuilder {
 }
 
 fn notification_preferences() -> ObjectBuilder {
-    const KINDS: [AlarmKind; 7] = [
-        AlarmKind::Reply,
-        AlarmKind::Reaction,
-        AlarmKind::Mention,
-        AlarmKind::Kicked,
-        AlarmKind::MadeHost,
-        AlarmKind::RoomClosed,
-        AlarmKind::OrderArrived,
-    ];
     let flag = || ObjectBuilder::new().schema_type(Type::Boolean);
-    let kinds = KINDS.iter().fold(ObjectBuilder::new(), |object, kind| object.property(kind.as_str(), flag()));
+    let kinds = AlarmKind::ALL.iter().fold(ObjectBuilder::new(), |object, kind| object.property(kind.as_str(), flag()));
     let closed = kinds.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
     closed.examples([json!({ "reply": true, "reaction": false })])
 }

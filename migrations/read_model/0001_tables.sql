@@ -73,6 +73,8 @@ create table rooms (
     last_activity_at timestamptz not null,
     -- what a search may ask for: the words of the title unless it is erased, and the store
     words tsvector not null,
+    -- when a message was last posted; null if none was
+    last_message_at timestamptz,
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 

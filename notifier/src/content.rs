@@ -1,10 +1,13 @@
 //! The content of a push message, read at the moment of each attempt: nothing of it is stored by the notifier.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use chrono::Utc;
 use clap::ValueEnum;
 use push::{DeviceToken, PushMessage, RegistrationToken, Subscription, Target};
+use service_kit::clock;
 use sqlx::{PgConnection, query, query_scalar};
 
 use crate::{
@@ -89,7 +92,7 @@ pub(crate) async fn compose(
         is_read: found.is_read,
     };
     let Some(recipient) = recipient(connection, group).await? else { return Ok(Composed::Skip("erased")) };
-    let reason = reason_against(&alarm, &group.user_id, &recipient, &std::collections::BTreeSet::new(), Utc::now());
+    let reason = reason_against(&alarm, &group.user_id, &recipient, &BTreeSet::new(), clock::now());
     // Earlier alarms of the message may still stand.
     let is_reduced = reason == Some(Reason::Withdrawn) && push.alarms > 1;
     if let Some(reason) = reason.filter(|_| !is_reduced) {
@@ -121,7 +124,7 @@ pub(crate) async fn compose(
     ]);
     data.extend(found.message_id.map(|message_id| ("message_id".to_owned(), message_id.to_string())));
     let message = PushMessage {
-        id: push.push_id,
+        id: push.id,
         collapse_key: Some(group.room_id.clone()),
         title: Some(title),
         body: Some(body),

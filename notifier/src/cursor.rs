@@ -1,5 +1,5 @@
-//! The position up to which the alarms of a stream are planned. It is kept beside the log, not in PostgreSQL: alarms are
-//! told neither again nor too late when the database is lost or restored.
+//! The position up to which the alarms of a stream are planned. It is kept beside the log, not in PostgreSQL: if the
+//! database is lost or restored, no alarm is told again.
 
 use serde::{Deserialize, Serialize};
 use storage::{Bucket, BucketError, JetStream};

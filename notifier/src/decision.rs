@@ -25,7 +25,7 @@ pub(crate) struct Alarm {
     pub(crate) is_read: bool,
 }
 
-/// The user whom the alarm belongs to, in the room that it is about.
+/// The user of the alarm, in the room that it is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
     pub(crate) is_erased: bool,
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn nothing_is_told_of_a_room_on_screen() {
         let present = BTreeSet::from(["ana".to_owned()]);
-        let now = Utc::now();
+        let now = service_kit::clock::now();
         assert_eq!(reason_against(&alarm("reply"), "ana", &recipient(), &present, now), Some(Reason::OnScreen));
         assert_eq!(reason_against(&alarm("reply"), "ben", &recipient(), &present, now), None);
     }

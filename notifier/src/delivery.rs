@@ -80,7 +80,7 @@ impl Delivery {
             route.gate.cancel(reserved - claimed.len());
             begun += claimed.len();
             for push in claimed {
-                self.in_flight().insert(push.push_id);
+                self.in_flight().insert(push.id);
                 supervision::spawn("a push message", self.clone().deliver(index, push));
             }
         }
@@ -114,7 +114,7 @@ impl Delivery {
             self.record(&push, &outcome).await;
             route.gate.finish(health);
         }
-        self.in_flight().remove(&push.push_id);
+        self.in_flight().remove(&push.id);
         self.ended.send_replace(());
     }
 
@@ -157,7 +157,9 @@ impl Delivery {
                 self.remove_device(push, &content.stored_target).await;
                 (Outcome::Gone, Health::Working)
             }
-            Some(Failure::Rejected { detail }) => (Outcome::Dead(detail), Health::Working),
+            Some(Failure::Rejected { detail } | Failure::Unauthorized { scope: Scope::Target, detail }) => {
+                (Outcome::Dead(detail), Health::Working)
+            }
             Some(Failure::Throttled { retry_after, scope }) => {
                 let pause = after(retry_after);
                 let health = match scope {
@@ -178,7 +180,6 @@ impl Delivery {
                 tracing::error!(detail, "a provider rejects the credentials");
                 (retry(after(Some(UNAUTHORIZED_PAUSE)), detail), Health::Pausing(UNAUTHORIZED_PAUSE))
             }
-            Some(Failure::Unauthorized { scope: Scope::Target, detail }) => (Outcome::Dead(detail), Health::Working),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Shares the streams of boxes out among the running notifiers. Each stream belongs to the one that holds its lock, which
-//! lasts as long as the connection.
+//! Shares the streams of boxes out among the running notifiers. Each stream belongs to the one that holds its lock,
+//! which lasts as long as the connection.
 
 use std::{collections::BTreeMap, convert::Infallible, future::pending, time::Duration};
 
@@ -89,7 +89,7 @@ impl Shares {
             with_timeout(announced.fetch_one(self.locks.acquire().await?)).await?;
             self.app.status.set(&stream, Status::Standby);
         }
-        for stream in streams.iter() {
+        for stream in &streams {
             if self.workers.len() >= share {
                 break;
             }

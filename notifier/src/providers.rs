@@ -28,7 +28,8 @@ pub struct ProviderArgs {
     pub fcm_url: String,
 
     /// Key file (.p8) that signs the tokens for APNs
-    #[arg(long, env = "BOXROOM_APNS_KEY_FILE", value_name = "FILE", requires_all = ["apns_key_id", "apns_team_id", "apns_topic"])]
+    #[arg(long, env = "BOXROOM_APNS_KEY_FILE", value_name = "FILE")]
+    #[arg(requires_all = ["apns_key_id", "apns_team_id", "apns_topic"])]
     pub apns_key_file: Option<PathBuf>,
 
     /// Id of that key
@@ -43,7 +44,7 @@ pub struct ProviderArgs {
     #[arg(long, env = "BOXROOM_APNS_TOPIC", value_name = "BUNDLE")]
     pub apns_topic: Option<String>,
 
-    /// Address of APNs; https://api.sandbox.push.apple.com for apps in development
+    /// Address of APNs; apps in development need <https://api.sandbox.push.apple.com>
     #[arg(long, env = "BOXROOM_APNS_URL", default_value = Apns::ADDRESS, value_name = "URL")]
     pub apns_url: String,
 
@@ -64,11 +65,13 @@ pub struct ProviderArgs {
     pub push_ca_file: Option<PathBuf>,
 
     /// Timeout of one call of a provider, in seconds
-    #[arg(long, env = "BOXROOM_PUSH_TIMEOUT", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(long, env = "BOXROOM_PUSH_TIMEOUT", default_value_t = 10, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=60))]
     pub push_timeout: u64,
 
     /// Maximum number of calls of one provider at a time
-    #[arg(long, env = "BOXROOM_PUSH_CONCURRENCY", default_value_t = 32, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, env = "BOXROOM_PUSH_CONCURRENCY", default_value_t = 32, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub push_concurrency: u16,
 }
 

@@ -13,7 +13,7 @@ pub(crate) const ROOM_LIMIT: i64 = 1_000;
 /// A push message during an attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Push {
-    pub(crate) push_id: Uuid,
+    pub(crate) id: Uuid,
     pub(crate) stream: String,
     pub(crate) group: Group,
     pub(crate) device_id: String,
@@ -75,7 +75,7 @@ pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i6
     Ok(rows
         .into_iter()
         .map(|row| Push {
-            push_id: row.push_id,
+            id: row.push_id,
             stream: stream.to_owned(),
             group: Group { box_id: row.box_id, room_id: row.room_id, user_id: row.user_id },
             device_id: row.device_id,
@@ -108,7 +108,7 @@ pub(crate) async fn record(pool: &PgPool, push: &Push, outcome: &Outcome) -> Res
            attempts = $6,
            updated_at = now()
          where push_id = $1 and state = 'sending' and attempts = $2",
-        push.push_id,
+        push.id,
         push.attempt,
         state,
         detail,

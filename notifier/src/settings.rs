@@ -17,7 +17,7 @@ Examples:
            --fcm-account-file /etc/boxroom/fcm.json
   notifier ... --apns-key-file AuthKey.p8 --apns-key-id ABC123DEFG --apns-team-id DEF123GHIJ --apns-topic app.example
   notifier ... --vapid-key-file vapid.pem --vapid-contact mailto:ops@example.com --preview text
-  BOXROOM_LOG_FORMAT=json BOXROOM_FCM_ACCOUNT_FILE=/etc/boxroom/fcm.json notifier   (the rest from the environment too)";
+  BOXROOM_LOG_FORMAT=json BOXROOM_FCM_ACCOUNT_FILE=/etc/boxroom/fcm.json notifier   (all from the environment)";
 
 /// Tell users of their alarms by push messages, and other systems of events by webhooks
 #[derive(Debug, Clone, Parser)]
@@ -37,7 +37,8 @@ pub struct Settings {
 
     /// Maximum number of database connections for push messages, and as many for webhooks; two more are for locks and
     /// generations
-    #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 10, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub database_pool: u32,
 
     /// Number of box streams in the log; must equal the number it was created with
@@ -46,11 +47,13 @@ pub struct Settings {
 
     /// Time from an alarm to its push message, in milliseconds: more alarms of the room may follow, and the user may
     /// read it
-    #[arg(long, env = "BOXROOM_PUSH_DELAY", default_value_t = 2000, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u32).range(..=60_000))]
+    #[arg(long, env = "BOXROOM_PUSH_DELAY", default_value_t = 2000, value_name = "MILLISECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=60_000))]
     pub push_delay: u32,
 
     /// Time after which a push message that could not be sent is given up, in minutes
-    #[arg(long, env = "BOXROOM_PUSH_LIFETIME", default_value_t = 1440, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=40_320))]
+    #[arg(long, env = "BOXROOM_PUSH_LIFETIME", default_value_t = 1440, value_name = "MINUTES")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=40_320))]
     pub push_lifetime: u32,
 
     /// What a push message shows: that there is news, who caused it, or the text of the message as well

@@ -43,14 +43,16 @@ struct Inner {
 impl Statuses {
     /// Sets the state of a stream and logs a change.
     pub(crate) fn set(&self, stream: &str, status: Status) {
-        let former = self.inner().streams.insert(stream.to_owned(), status.clone());
-        if former.as_ref() != Some(&status) {
-            match &status {
-                Status::Waiting(reason) => tracing::warn!(stream.label = stream, reason, "waiting"),
-                Status::Working => tracing::info!(stream.label = stream, "telling alarms"),
-                Status::Standby | Status::Starting => tracing::debug!(stream.label = stream, %status, "changed"),
-            }
+        let mut inner = self.inner();
+        if inner.streams.get(stream) == Some(&status) {
+            return;
         }
+        match &status {
+            Status::Waiting(reason) => tracing::warn!(stream.label = stream, reason, "waiting"),
+            Status::Working => tracing::info!(stream.label = stream, "telling alarms"),
+            Status::Standby | Status::Starting => tracing::debug!(stream.label = stream, %status, "changed"),
+        }
+        inner.streams.insert(stream.to_owned(), status);
     }
 
     /// The streams cannot be shared out.

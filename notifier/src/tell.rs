@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Utc;
 use serde_json::Value;
+use service_kit::clock;
 use sqlx::{Connection, PgConnection, PgPool, query};
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use crate::{
 
 /// A user who has planned alarms in a room.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
 pub(crate) struct Group {
     pub(crate) box_id: String,
     pub(crate) room_id: String,
@@ -54,7 +55,7 @@ pub(crate) async fn tell(
     let mut told: Vec<&Row> = Vec::new();
     for row in &planned {
         let reason = match (&recipient, &row.alarm) {
-            (Some(recipient), Some(alarm)) => reason_against(alarm, &group.user_id, recipient, present, Utc::now()),
+            (Some(recipient), Some(alarm)) => reason_against(alarm, &group.user_id, recipient, present, clock::now()),
             (None, _) => Some(Reason::Erased),
             (_, None) => Some(Reason::Withdrawn),
         };

@@ -3,13 +3,13 @@
 use axum::extract::State;
 use domain::{
     BoxCommand, OwnCommand,
-    values::{Address, BoxKind, Coordinates, ZipCode},
+    values::{Address, BoxKind, Latitude, Longitude, ZipCode},
 };
 use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{answer::Done, app::App, error::Error, paths::BoxPath, problems::Code, request::Command, schemas};
+use crate::{answer::Done, app::App, error::Error, paths::BoxPath, request::Command, schemas};
 
 /// The details of a box to change; absent ones stay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,7 +38,6 @@ pub(crate) struct ChangeBoxDetails {
     detailed_address: Option<Address>,
     /// Its location.
     #[serde(default)]
-    #[eserde(compat)]
     coordinates: Option<Place>,
 }
 
@@ -49,19 +48,18 @@ pub(crate) struct Place {
     /// Degrees north.
     #[schema(value_type = schemas::Latitude)]
     #[eserde(compat)]
-    latitude: f64,
+    latitude: Latitude,
     /// Degrees east.
     #[schema(value_type = schemas::Longitude)]
     #[eserde(compat)]
-    longitude: f64,
+    longitude: Longitude,
 }
 
 impl ChangeBoxDetails {
-    fn into_command(self) -> Result<BoxCommand, Error> {
-        let coordinates = self.coordinates.map(|place| Coordinates::new(place.latitude, place.longitude)).transpose();
-        let coordinates = coordinates.map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
-        let Self { kind, zip_code, address, detailed_address, .. } = self;
-        Ok(BoxCommand::Box(OwnCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates }))
+    fn into_command(self) -> BoxCommand {
+        let Self { kind, zip_code, address, detailed_address, coordinates } = self;
+        let coordinates = coordinates.map(|Place { latitude, longitude }| (latitude, longitude).into());
+        BoxCommand::Box(OwnCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates })
     }
 }
 
@@ -73,7 +71,7 @@ pub(crate) async fn change_box_details(
     Path(BoxPath { box_id }): Path<BoxPath>,
     Command { body, stamp }: Command<ChangeBoxDetails>,
 ) -> Result<Done, Error> {
-    let command = body.into_command()?;
+    let command = body.into_command();
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))
 }

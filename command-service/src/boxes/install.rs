@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     BoxCommand, BoxId, OwnCommand,
-    values::{Address, BoxKind, Coordinates, ZipCode},
+    values::{Address, BoxKind, Latitude, Longitude, ZipCode},
 };
 use eserde::Deserialize;
 use service_kit::auth::AsOperator;
@@ -43,19 +43,18 @@ pub(crate) struct InstallBox {
     /// Degrees north.
     #[schema(value_type = schemas::Latitude)]
     #[eserde(compat)]
-    latitude: f64,
+    latitude: Latitude,
     /// Degrees east.
     #[schema(value_type = schemas::Longitude)]
     #[eserde(compat)]
-    longitude: f64,
+    longitude: Longitude,
 }
 
 impl InstallBox {
-    fn into_command(self, box_id: BoxId) -> Result<BoxCommand, Error> {
-        let coordinates = Coordinates::new(self.latitude, self.longitude)
-            .map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
-        let Self { kind, zip_code, address, detailed_address, .. } = self;
-        Ok(BoxCommand::Box(OwnCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates }))
+    fn into_command(self, box_id: BoxId) -> BoxCommand {
+        let Self { kind, zip_code, address, detailed_address, latitude, longitude, .. } = self;
+        let coordinates = (latitude, longitude).into();
+        BoxCommand::Box(OwnCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates })
     }
 }
 
@@ -68,7 +67,7 @@ pub(crate) async fn install_box(
 ) -> Result<Created, Error> {
     let generated = || app.generate_id("box", &operator, &stamp).parse().map_err(|_| Code::Internal);
     let box_id: BoxId = body.box_id.clone().map_or_else(generated, Ok)?;
-    let command = body.into_command(box_id.clone())?;
+    let command = body.into_command(box_id.clone());
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Created::of(&committed, &box_id))
 }

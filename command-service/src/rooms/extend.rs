@@ -3,7 +3,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "eserde generates such a function for a field with its own deserializer")]
 
 use axum::extract::State;
-use domain::{BoxEvent, RoomCommand, RoomEvent, values::ExtensionHours};
+use domain::{BoxEvent, RoomCommand, RoomEvent, delivery_box::CLOSING_WARNING, values::ExtensionHours};
 use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
@@ -45,7 +45,8 @@ pub(crate) async fn extend_room(
     let (extension, closes_at) = extended.ok_or(Code::Internal)?;
     // Scheduled after the append: a refused extension must not postpone the end of the room. If this fails, the former
     // deadline fires, finds the new one and schedules it.
-    if !committed.replayed && app.deadlines.schedule(&room_id, closes_at).await.is_err() {
+    let deadline = closes_at - CLOSING_WARNING;
+    if !committed.replayed && app.deadlines.schedule(&room_id, deadline).await.is_err() {
         tracing::warn!(room.id = %room_id, "the extended deadline is scheduled when the former one fires");
     }
     Ok(Created::of(&committed, &extension))

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, RoomEvent, RoomId};
+use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, Room, RoomEvent, RoomId};
 use event_store::{CommandContext, Committed};
 use futures::FutureExt;
 use service_kit::clock;
@@ -22,7 +22,7 @@ pub(super) async fn open(
         is_scheduled.store(true, Ordering::Relaxed);
         async move {
             match deadline {
-                Some((room_id, closes_at)) => Ok(app.deadlines.schedule(&room_id, closes_at).await?),
+                Some((room_id, deadline)) => Ok(app.deadlines.schedule(&room_id, deadline).await?),
                 None => Ok(()),
             }
         }
@@ -33,8 +33,8 @@ pub(super) async fn open(
         Ok(committed) if !committed.replayed => {
             // A short deadline may have fired during the append, before the room existed.
             let opened = committed.events.iter().find_map(deadline_of);
-            if let Some((room_id, closes_at)) = opened.filter(|(_, closes_at)| *closes_at <= clock::now()) {
-                app.deadlines.schedule(&room_id, closes_at).await?;
+            if let Some((room_id, deadline)) = opened.filter(|(_, deadline)| *deadline <= clock::now()) {
+                app.deadlines.schedule(&room_id, deadline).await?;
             }
         }
         Err(_) if is_scheduled.load(Ordering::Relaxed) => restore(app, box_id).await,
@@ -43,10 +43,11 @@ pub(super) async fn open(
     Ok(result?)
 }
 
+/// Returns the room that the event opens, with its first deadline.
 fn deadline_of(event: &BoxEvent) -> Option<(RoomId, DateTime<Utc>)> {
     match event {
-        BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { closes_at, .. } } => {
-            Some((room_id.clone(), *closes_at))
+        BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { opened_at, closes_at, .. } } => {
+            Some((room_id.clone(), Room::first_deadline(*opened_at, *closes_at)))
         }
         _ => None,
     }
@@ -58,7 +59,7 @@ async fn restore(app: &App, box_id: &BoxId) {
     let restored = async {
         let (state, _) = app.boxes.load_latest(box_id).await?;
         if let Some(room) = state.room().filter(|room| !room.is_closed()) {
-            app.deadlines.schedule(room.room_id(), room.closes_at()).await?;
+            app.deadlines.schedule(room.room_id(), room.next_deadline()).await?;
         }
         Ok::<_, Error>(())
     };

@@ -51,17 +51,18 @@ pub(crate) async fn post_message(
         TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     let message_id = committed.sequence;
+    let mut created = Created::of(&committed, &message_id);
     if read_marker {
         // The key is that of the message. A repeat moves the marker if the first request could not.
         let context = CommandContext { command_id: None, ..stamp.by(&author) };
         let mark = app.marks.mark(&room_id, &author, MessageId::new(message_id), &context);
         match timeout(MARK_TIMEOUT, mark).await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(marked)) => created = created.and_at(marked.position),
             Ok(Err(error)) => {
                 tracing::warn!(room.id = %room_id, %error, "the read marker of a posted message was not moved");
             }
             Err(_) => tracing::warn!(room.id = %room_id, "the read marker of a posted message is slow"),
         }
     }
-    Ok(Created::of(&committed, &message_id))
+    Ok(created)
 }

@@ -18,7 +18,7 @@ pub(crate) async fn add_reaction(
     Path(ReactionPath { room_id, message_id, emoji }): Path<ReactionPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let emoji = canonical(&emoji, &app.reaction_codes)?;
+    let emoji = canonical(&parse(emoji)?, &app.reaction_codes)?;
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&user_id);
     let command = TalkCommand::AddReaction { user_id, original, emoji, at: stamp.at }.in_room(room_id.clone());
@@ -34,11 +34,17 @@ pub(crate) async fn remove_reaction(
     Path(ReactionPath { room_id, message_id, emoji }): Path<ReactionPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
+    let emoji = parse(emoji)?;
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&user_id);
     let command = TalkCommand::RemoveReaction { user_id, original, emoji, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     Ok(Done::of(&committed))
+}
+
+/// Parses a text that may be a reaction, also one of an earlier release.
+fn parse(text: String) -> Result<Emoji, Error> {
+    Emoji::try_from(text).map_err(|error| Error::detailed(Code::InvalidReaction, error.to_string()))
 }
 
 /// Returns the form in which a reaction is stored.

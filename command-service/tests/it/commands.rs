@@ -133,6 +133,17 @@ async fn each_role_executes_only_its_own_commands() {
     service.patch(operator, "/boxes/b", nothing()).await.done();
     service.patch(operator, "/boxes/b", json!({ "coordinates": { "latitude": 1, "longitude": 2 } })).await.done();
     service.patch(operator, "/boxes/b", json!({ "latitude": 1 })).await.refused(422, "invalid-body");
+    let nowhere =
+        service.patch(operator, "/boxes/b", json!({ "coordinates": { "latitude": 91, "longitude": 2 } })).await;
+    nowhere.refused(422, "invalid-body");
+    let error = json!({ "pointer": "/coordinates/latitude", "detail": "must be -90 to 90" });
+    assert_eq!(nowhere.json()["errors"], json!([error]));
+    let (path, body) =
+        ("/users/me/notification-preferences", json!({ "preferences": { "reply": 1, "mention": true } }));
+    let unclear = service.put(Bearer::User("ana"), path, body).await;
+    unclear.refused(422, "invalid-body");
+    let error = json!({ "pointer": "/preferences", "detail": "must be a boolean" });
+    assert_eq!(unclear.json()["errors"], json!([error]));
     service.delete(operator, "/boxes/b").await.done();
     service.delete(operator, "/boxes/b").await.refused(409, "box-retired");
 }

@@ -30,6 +30,9 @@ mod tests;
 /// The time until a room closes by itself, unless the installation sets another.
 pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 
+/// The time before the end of a room at which its members are warned.
+pub const CLOSING_WARNING: TimeDelta = TimeDelta::minutes(10);
+
 /// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
@@ -81,6 +84,11 @@ pub struct Room {
     password_hash: Option<String>,
     step: Step,
     closes_at: DateTime<Utc>,
+    /// The time of the next warning that the room closes soon. None if there is none: its members have been warned, or
+    /// it is too short, or closed. A release without warnings stores the state without it, and the room closes without
+    /// a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warns_at: Option<DateTime<Utc>>,
     extensions: u32,
     /// The members in the order of joining. The next host is the first.
     members: Vec<UserId>,
@@ -123,6 +131,21 @@ impl Room {
     /// The time at which the room closes by itself.
     pub fn closes_at(&self) -> DateTime<Utc> {
         self.closes_at
+    }
+
+    /// The next time at which something is due: the warning that the room closes soon, or its end.
+    pub fn next_deadline(&self) -> DateTime<Utc> {
+        self.warns_at.unwrap_or(self.closes_at)
+    }
+
+    /// The first deadline of a room that opens and closes at these times.
+    pub fn first_deadline(opened_at: DateTime<Utc>, closes_at: DateTime<Utc>) -> DateTime<Utc> {
+        Self::warning(opened_at, closes_at).unwrap_or(closes_at)
+    }
+
+    /// The time of the warning, unless the room is too short for it.
+    fn warning(opened_at: DateTime<Utc>, closes_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(closes_at - CLOSING_WARNING).filter(|at| *at > opened_at)
     }
 
     /// True after `RoomClosed`.
@@ -240,7 +263,7 @@ impl DeliveryBox {
 
     fn apply_room(&mut self, room_id: RoomId, event: RoomEvent) {
         match event {
-            RoomEvent::RoomOpened { host, max_members, password_hash, closes_at, .. } => {
+            RoomEvent::RoomOpened { host, max_members, password_hash, opened_at, closes_at, .. } => {
                 self.room = Some(Room {
                     id: room_id,
                     members: vec![host.clone()],
@@ -249,6 +272,7 @@ impl DeliveryBox {
                     password_hash,
                     step: Step::Gathering,
                     closes_at,
+                    warns_at: Room::warning(opened_at, closes_at),
                     extensions: 0,
                     kicked: BTreeSet::new(),
                     closed: false,
@@ -267,9 +291,13 @@ impl DeliveryBox {
             RoomEvent::RoomExtended { extension, closes_at, .. } => self.update_room(|room| {
                 room.extensions = extension;
                 room.closes_at = closes_at;
+                // An extension is longer than the warning.
+                room.warns_at = Some(closes_at - CLOSING_WARNING);
             }),
+            RoomEvent::RoomClosingSoon { .. } => self.update_room(|room| room.warns_at = None),
             RoomEvent::RoomClosed { .. } => self.update_room(|room| {
                 room.closed = true;
+                room.warns_at = None;
                 // Rooms of earlier releases may have more of them: without them the closing commit has a valid size.
                 room.kicked.clear();
             }),

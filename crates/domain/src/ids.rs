@@ -132,9 +132,9 @@ impl UserId {
         Self(SmolStr::new_static("system"))
     }
 
-    /// True if no user can ever have this id.
+    /// True if no user can ever have this id: `me` stands in paths, and `@all` mentions all members.
     pub fn is_reserved(&self) -> bool {
-        matches!(self.as_str(), "system" | "me")
+        matches!(self.as_str(), "system" | "me" | "all")
     }
 }
 

@@ -37,13 +37,36 @@ pub enum AlarmKind {
     Kicked,
     /// The user became the host.
     MadeHost,
+    /// The user's room closes by itself in ten minutes.
+    ClosingSoon,
     /// The user's room was closed.
     RoomClosed,
     /// The food is in the box.
     OrderArrived,
+    /// The user's room was extended.
+    RoomExtended,
+    /// The door of the box was opened.
+    DoorOpened,
+    /// Another user posted the first message in the user's room after 30 minutes without one.
+    MessageAfterSilence,
 }
 
 impl AlarmKind {
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
+        Self::Reply,
+        Self::Reaction,
+        Self::Mention,
+        Self::Kicked,
+        Self::MadeHost,
+        Self::ClosingSoon,
+        Self::RoomClosed,
+        Self::OrderArrived,
+        Self::RoomExtended,
+        Self::DoorOpened,
+        Self::MessageAfterSilence,
+    ];
+
     /// The stored name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,8 +75,12 @@ impl AlarmKind {
             Self::Mention => "mention",
             Self::Kicked => "kicked",
             Self::MadeHost => "made_host",
+            Self::ClosingSoon => "closing_soon",
             Self::RoomClosed => "room_closed",
             Self::OrderArrived => "order_arrived",
+            Self::RoomExtended => "room_extended",
+            Self::DoorOpened => "door_opened",
+            Self::MessageAfterSilence => "message_after_silence",
         }
     }
 }

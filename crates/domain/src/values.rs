@@ -70,6 +70,32 @@ text! {
     /// A reaction: an emoji or a short code.
     Emoji, 34, "must have 1 to 34 characters after trimming"
 }
+macro_rules! degrees {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $message:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+        #[serde(try_from = "f64")]
+        pub struct $name(f64);
+
+        impl TryFrom<f64> for $name {
+            type Error = InvalidValue;
+
+            fn try_from(degrees: f64) -> Result<Self, InvalidValue> {
+                if (-$max..=$max).contains(&degrees) { Ok(Self(degrees)) } else { Err(InvalidValue($message)) }
+            }
+        }
+    };
+}
+
+degrees! {
+    /// Degrees north.
+    Latitude, 90.0, "must be -90 to 90"
+}
+degrees! {
+    /// Degrees east.
+    Longitude, 180.0, "must be -180 to 180"
+}
+
 /// The location of a box, in degrees (WGS 84).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
@@ -80,11 +106,7 @@ pub struct Coordinates {
 impl Coordinates {
     /// Accepts a latitude of -90..=90 and a longitude of -180..=180.
     pub fn new(latitude: f64, longitude: f64) -> Result<Self, InvalidValue> {
-        if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
-            Ok(Self { latitude, longitude })
-        } else {
-            Err(InvalidValue("latitude must be -90 to 90 and longitude -180 to 180"))
-        }
+        Ok((Latitude::try_from(latitude)?, Longitude::try_from(longitude)?).into())
     }
 
     /// Degrees north.
@@ -95,6 +117,12 @@ impl Coordinates {
     /// Degrees east.
     pub fn longitude(self) -> f64 {
         self.longitude
+    }
+}
+
+impl From<(Latitude, Longitude)> for Coordinates {
+    fn from((Latitude(latitude), Longitude(longitude)): (Latitude, Longitude)) -> Self {
+        Self { latitude, longitude }
     }
 }
 

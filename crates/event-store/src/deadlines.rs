@@ -18,7 +18,7 @@ use crate::{
     log::{NewMessage, jetstream::JetStreamLog},
 };
 
-/// Sets and receives the deadlines of rooms. A box has at most one: that of its open room.
+/// Sets and receives the deadlines of rooms. A box has at most one: the next one of its open room.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
     log: JetStreamLog,
@@ -28,16 +28,18 @@ pub struct Deadlines {
 #[derive(Debug, Serialize, Deserialize)]
 struct Deadline {
     room_id: RoomId,
-    closes_at: DateTime<Utc>,
+    /// The name is that of releases in which the closing of a room was the only deadline.
+    #[serde(rename = "closes_at")]
+    at: DateTime<Utc>,
 }
 
-/// A deadline that has been reached. It is stale if the room is closed or has another `closes_at` now.
+/// A deadline that has been reached. It is stale if the room is closed or has other deadlines now.
 #[derive(Debug)]
 pub struct FiredDeadline {
     /// The room.
     pub room_id: RoomId,
-    /// The deadline.
-    pub closes_at: DateTime<Utc>,
+    /// The time for which the deadline was set.
+    pub at: DateTime<Utc>,
     message: jetstream::Message,
 }
 
@@ -58,13 +60,13 @@ impl Deadlines {
 
     /// Sets the deadline of a room and replaces the former one of its box. Call it before the append that needs it: a
     /// deadline without its room is stale, but a room without its deadline would never close.
-    pub async fn schedule(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<(), AppendError> {
+    pub async fn schedule(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<(), AppendError> {
         let mut headers = HeaderMap::new();
-        let at = format!("@at {}", closes_at.to_rfc3339_opts(SecondsFormat::Millis, true));
-        headers.insert(header::NATS_SCHEDULE, at.as_str());
+        let schedule = format!("@at {}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        headers.insert(header::NATS_SCHEDULE, schedule.as_str());
         let target = subject::timer_fire(room_id.box_id(), self.partitions);
         headers.insert(header::NATS_SCHEDULE_TARGET, target.as_str());
-        let payload = serde_json::json!(Deadline { room_id: room_id.clone(), closes_at }).to_string();
+        let payload = serde_json::json!(Deadline { room_id: room_id.clone(), at }).to_string();
         self.publish(subject::timer_due(room_id.box_id(), self.partitions), headers, payload).await
     }
 
@@ -109,7 +111,7 @@ async fn next_fired(
         };
         let message = messages.next().await.ok_or("the delivery has ended")??;
         match serde_json::from_slice(&message.payload) {
-            Ok(Deadline { room_id, closes_at }) => return Ok(FiredDeadline { room_id, closes_at, message }),
+            Ok(Deadline { room_id, at }) => return Ok(FiredDeadline { room_id, at, message }),
             // Acknowledged, because nothing can be done about it and it would be delivered forever.
             Err(_) => message.ack().await?,
         }

@@ -64,7 +64,8 @@ enum Part {
     /// what was told to users, and operator, which reads all for people
     #[command(after_help = "Example:\n  \
                       provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      \
-                      --projector-password one --query-password two --notifier-password three --operator-password four")]
+                      --projector-password one --query-password two \\\n      --notifier-password three \
+                      --operator-password four")]
     Roles {
         /// Database URL with a superuser's name and password
         #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true)]

@@ -72,6 +72,7 @@ begin
   end if;
 end $$;
 alter default privileges for role notifier grant select on tables to operator;
+
 grant usage on schema control to query, operator;
 grant select on all tables in schema control to operator;
 

@@ -86,6 +86,11 @@ pub enum RoomEvent {
         /// The new closing time.
         closes_at: DateTime<Utc>,
     },
+    /// The room closes automatically in ten minutes.
+    RoomClosingSoon {
+        /// The closing time.
+        closes_at: DateTime<Utc>,
+    },
     /// The room was closed.
     RoomClosed {
         /// The cause: closed by the host, left by all members, or expired.
@@ -188,6 +193,7 @@ impl From<domain::RoomEvent> for RoomEvent {
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
             Event::StepAdvanced { step } => Self::StepAdvanced { step },
             Event::RoomExtended { extension, hours, closes_at } => Self::RoomExtended { extension, hours, closes_at },
+            Event::RoomClosingSoon { closes_at } => Self::RoomClosingSoon { closes_at },
             Event::RoomClosed { reason } => Self::RoomClosed { reason },
         }
     }

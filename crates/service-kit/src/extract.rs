@@ -56,7 +56,7 @@ fn parse<T: for<'de> EDeserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(invalid_body(vec![FieldError::no_object()]));
     }
-    eserde::json::from_slice(body).map_err(|errors| invalid_body(FieldError::all(&errors)))
+    eserde::json::from_slice(body).map_err(|errors| invalid_body(FieldError::all::<T>(body, &errors)))
 }
 
 /// Returns the problem of a body in which a field breaks a rule that concerns several fields. The pointer is a JSON

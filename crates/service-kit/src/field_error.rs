@@ -1,7 +1,11 @@
 //! Errors of single fields, in words of the API rather than of the parser.
 
-use eserde::{DeserializationErrors, path::Segment};
+use eserde::{
+    DeserializationError, DeserializationErrors, EDeserialize,
+    path::{Path, Segment},
+};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The maximum number of errors in a problem.
@@ -23,24 +27,44 @@ impl FieldError {
         Self { pointer: String::new(), detail: "must be an object".to_owned() }
     }
 
-    /// Returns the errors of all fields, at most [`MAX_ERRORS`].
-    pub(crate) fn all(errors: &DeserializationErrors) -> Vec<Self> {
-        // After an unknown variant, the parser keeps the path of that field.
-        let mut is_after_variant = false;
-        let error = |error: &eserde::DeserializationError| {
-            let mut pointer = String::new();
-            let was_after_variant = is_after_variant;
-            for segment in error.path().into_iter().flat_map(eserde::path::Path::iter) {
+    /// Returns the errors of a body that could not be parsed, at most [`MAX_ERRORS`].
+    ///
+    /// After an unknown field, and after an array or object in place of a text, the parser does not find the fields
+    /// that follow. So the body is parsed again without the field of each error.
+    pub(crate) fn all<T: for<'de> EDeserialize<'de>>(body: &[u8], errors: &DeserializationErrors) -> Vec<Self> {
+        let (mut found, mut all) = (Self::of(errors), Vec::<Self>::new());
+        let Ok(mut rest) = serde_json::from_slice::<Value>(body) else { return found };
+        // A removed field is missing.
+        let is_new = |all: &[Self], error: &Self| all.iter().all(|known| known.pointer != error.pointer);
+        while let Some(place) = found.iter().position(|error| is_new(&all, error))
+            && all.len() < MAX_ERRORS
+        {
+            let error = found.remove(place);
+            if remove(&mut rest, &error.pointer) {
+                let errors = eserde::json::from_str::<T>(&rest.to_string()).err();
+                found = errors.as_ref().map(Self::of).unwrap_or_default();
+            }
+            all.push(error);
+        }
+        all
+    }
+
+    fn of(errors: &DeserializationErrors) -> Vec<Self> {
+        // After an unknown variant, the parser keeps the path of that field as the beginning of later paths.
+        let mut kept: Option<Kept> = None;
+        let error = |error: &DeserializationError| {
+            let (mut path, mut is_variant) = (String::new(), false);
+            for segment in error.path().into_iter().flat_map(Path::iter) {
                 match segment {
-                    Segment::Seq { index } => push(&mut pointer, &index.to_string()),
-                    Segment::Map { key } => {
-                        if was_after_variant {
-                            pointer.clear();
-                        }
-                        push(&mut pointer, key);
-                    }
-                    Segment::Enum { .. } => is_after_variant = true,
+                    Segment::Seq { index } => push(&mut path, &index.to_string()),
+                    Segment::Map { key } => push(&mut path, key),
+                    Segment::Enum { .. } => is_variant = true,
                 }
+            }
+            let mut pointer = kept.as_ref().and_then(|kept| kept.removed_from(&path)).unwrap_or_else(|| path.clone());
+            if is_variant {
+                let object = pointer.rsplit_once('/').map(|(object, _)| object.to_owned()).unwrap_or_default();
+                kept = Some(Kept { path, object });
             }
             let message = error.message();
             if let Some(name) = message.strip_prefix("missing field `") {
@@ -52,10 +76,33 @@ impl FieldError {
     }
 }
 
+/// The path that the parser keeps after an unknown variant.
+struct Kept {
+    path: String,
+    /// The pointer to the object with the field.
+    object: String,
+}
+
+impl Kept {
+    /// Returns the pointer that a later path stands for. None if the path does not begin with this one.
+    fn removed_from(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix(&self.path).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+        Some(format!("{}{rest}", self.object))
+    }
+}
+
 /// Adds a reference token to a JSON pointer.
 fn push(pointer: &mut String, token: &str) {
     pointer.push('/');
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+/// Removes the field at a JSON pointer. Returns false if there is none.
+fn remove(body: &mut Value, pointer: &str) -> bool {
+    let Some((object, field)) = pointer.rsplit_once('/') else { return false };
+    let field = field.replace("~1", "/").replace("~0", "~");
+    let object = body.pointer_mut(object).and_then(Value::as_object_mut);
+    object.is_some_and(|object| object.remove(&field).is_some())
 }
 
 /// Converts the text of a parser's error to the rule that a value breaks.

@@ -96,6 +96,8 @@ impl Answer {
             assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{self} lacks {member}");
         }
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{self}");
+        let has_fields = problem["errors"].as_array().is_some_and(|errors| !errors.is_empty());
+        assert_eq!(has_fields, problem["code"] == "invalid-body", "{self} must name the fields of the body only");
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use linkify::LinkFinder;
 
 /// The name that stands for all members.
-pub const ALL: &str = "all";
+const ALL: &str = "all";
 
 /// The longest user id.
 const MAX_NAME: usize = 40;
@@ -18,30 +18,42 @@ const MAX_NAME: usize = 40;
 pub struct Mention {
     /// The place in the text, in bytes, from the at sign to the end of the name.
     pub span: Range<usize>,
-    /// The mentioned name in lower case: a user id, or [`ALL`].
+    /// The mentioned name in lower case: a user id, or `all`.
     pub name: String,
 }
 
 impl Mention {
     /// Returns the names that may be meant, the most likely first: `@ann-` may be `ann` and a dash.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let trimmed = self.name.trim_end_matches(['-', '_']);
-        [self.name.as_str(), trimmed].into_iter().filter(|name| !name.is_empty())
+        [self.name.as_str(), self.trimmed()].into_iter().filter(|name| !name.is_empty())
+    }
+
+    /// Returns true if all members are meant.
+    pub fn is_all(&self) -> bool {
+        self.trimmed() == ALL
+    }
+
+    fn trimmed(&self) -> &str {
+        self.name.trim_end_matches(['-', '_'])
     }
 }
 
 /// The maximum length of a word with a mention, in bytes.
 const MAX_WORD: usize = 512;
 
-/// Returns the words of a text that have an at sign, with their starts.
+/// Returns the words of a text that have an at sign, with their starts. Long ones are divided at punctuation that is
+/// not ASCII: Japanese and Chinese sentences have no spaces.
 fn words_with_at_sign(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut start = 0;
-    let words = text.split_inclusive(char::is_whitespace).map(move |word| {
-        let at = start;
-        start += word.len();
-        (at, word.trim_end())
+    let words = with_starts(0, text.split_inclusive(char::is_whitespace)).flat_map(|(start, word)| {
+        let is_end = |c: char| word.len() > MAX_WORD && !c.is_ascii() && !c.is_alphanumeric() && !is_at_sign(c);
+        with_starts(start, word.split_inclusive(is_end))
     });
-    words.filter(|(_, word)| word.contains(is_at_sign))
+    words.map(|(start, word)| (start, word.trim_end())).filter(|(_, word)| word.contains(is_at_sign))
+}
+
+/// Adds to the parts of a text the places where they start.
+fn with_starts<'a>(start: usize, parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (usize, &'a str)> {
+    parts.scan(start, |next, part| Some((std::mem::replace(next, *next + part.len()), part)))
 }
 
 /// Returns the mentions in a text, in order.
@@ -133,6 +145,18 @@ mod tests {
         assert!(names(&long).is_empty() && names(&longest).len() == 1);
         let dashed = find("@dan-- hm").remove(0);
         assert_eq!(dashed.names().collect::<Vec<_>>(), ["dan--", "dan"]);
+    }
+
+    #[test]
+    fn long_texts_without_spaces_have_mentions() {
+        for sentence in ["今日は寒いので温かいものを食べたいです。", "점심으로_무엇을_먹을까요？", "🍕"]
+        {
+            let text = format!("{}@ann、{}＠bob", sentence.repeat(200), sentence.repeat(200));
+            assert_eq!(names(&text), ["ann", "bob"], "{sentence}");
+        }
+        let link = format!("https://example.org/{}@ann", "a/".repeat(300));
+        assert!(names(&link).is_empty());
+        assert!(names(&format!("{link}。")).is_empty());
     }
 
     #[test]

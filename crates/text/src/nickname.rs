@@ -81,9 +81,11 @@ fn fold(text: &str) -> String {
     CaseMapper::new().fold_string(text).nfkc().collect()
 }
 
-/// Returns the letters and digits of a skeleton without accents, so that `[erased]` and `-Àdmin-` are reserved.
+/// Returns the letters and digits of a skeleton without accents, so that `[erased]` and `-Àdmin-` are reserved. `i` and
+/// `l` are one letter, because the capital `I` looks like `l`, so that `ADMlN` is reserved too.
 fn letters(nickname: &str) -> String {
-    skeleton_v2(nickname).nfd().filter(|c| c.is_alphanumeric()).collect()
+    let letter = |c| if c == 'i' { 'l' } else { c };
+    skeleton_v2(nickname).nfd().filter(|c| c.is_alphanumeric()).map(letter).collect()
 }
 
 /// Returns true if a name is not "moderately restrictive" by UTS 39: it may have one script, Latin together with the

@@ -62,6 +62,23 @@ pub fn line(text: &str, limits: Limits) -> Result<String, Unfit> {
     fit(text.nfc().collect(), limits)
 }
 
+/// Returns the beginning of a text: whole grapheme clusters of at most this many code points together.
+pub fn beginning(text: &str, code_points: usize) -> &str {
+    let (mut count, mut end) = (0, 0);
+    for cluster in text.graphemes(true) {
+        count += cluster.chars().count();
+        if count > code_points {
+            break;
+        }
+        end += cluster.len();
+    }
+    if end == 0 {
+        // The first cluster alone is too long.
+        end = text.char_indices().nth(code_points).map_or(text.len(), |(end, _)| end);
+    }
+    &text[..end]
+}
+
 /// Checks the rules that all values share.
 fn fit(text: String, limits: Limits) -> Result<String, Unfit> {
     // The bytes come first, because they bound the rest of the work.

@@ -58,7 +58,7 @@ pub fn is_subject(subject: &str) -> bool {
     subject.starts_with("$KV.")
 }
 
-/// The key of the position up to which alarms of a stream are planned, by the label of the stream. Stored; never rename.
+/// The key of the position up to which alarms of a stream are planned, by the stream's label. Stored; never rename.
 pub fn planned_key(label: &str) -> String {
     format!("planned.{label}")
 }

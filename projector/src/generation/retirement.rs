@@ -64,8 +64,8 @@ async fn require_retirable(connection: &mut PgConnection, number: i32) -> Result
     }
 }
 
-/// Returns true if a query-service or a notifier has a connection to a generation: its pool's `application_name` contains
-/// the number.
+/// Returns true if a query-service or a notifier has a connection to a generation: its pool's `application_name`
+/// contains the number.
 async fn has_reader(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let found = query!(
         r#"select exists (
@@ -78,8 +78,8 @@ async fn has_reader(connection: &mut PgConnection, number: i32) -> Result<bool, 
     Ok(found.fetch_one(connection).await?.connected)
 }
 
-/// Drops the tables of retired generations that no query-service or notifier reads any more, or that were retired more than a
-/// minute ago, in case a reader is stuck. Returns their numbers.
+/// Drops the tables of retired generations that no query-service or notifier reads any more, or that were retired more
+/// than a minute ago, in case a reader is stuck. Returns their numbers.
 pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
     let retired = query!(
         r#"select generation, retired_at < now() - interval '1 minute' as "overdue!"

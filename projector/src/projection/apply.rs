@@ -51,6 +51,7 @@ impl Workspace {
                 self.add_to_feed(context, room_id, event.name(), &feed::RoomEvent::OrderArrived {}, None)
             }
             OwnEvent::DoorOpened { room_id: Some(room_id) } => {
+                self.open_door(context, room_id)?;
                 self.add_to_feed(context, room_id, event.name(), &feed::RoomEvent::DoorOpened {}, None)
             }
             OwnEvent::OrderArrived { room_id: None }
@@ -72,11 +73,9 @@ impl Workspace {
                 step.as_str().clone_into(&mut self.change_room(room_id)?.row.step);
                 Ok(())
             }
-            RoomEvent::RoomExtended { closes_at, .. } => {
-                self.change_room(room_id)?.row.closes_at = *closes_at;
-                Ok(())
-            }
+            RoomEvent::RoomExtended { closes_at, .. } => self.extend_room(context, room_id, *closes_at),
             RoomEvent::HostTransferred { to, .. } => self.transfer_host(context, room_id, to),
+            RoomEvent::RoomClosingSoon { .. } => self.warn_of_closing(context, room_id),
             RoomEvent::RoomClosed { reason } => self.close_room(context, room_id, *reason),
             RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
             RoomEvent::MemberLeft { user_id } => self.leave(context, room_id, user_id),

@@ -12,7 +12,8 @@ const REACTION_WINDOW: TimeDelta = TimeDelta::hours(1);
 /// The alarms of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MessageAlarms {
-    /// The replied and mentioned users. Stays after the deletion of the message, for the erasure of its author.
+    /// The users alarmed by the text: replied, mentioned, or after a silence. Stays after the deletion of the message,
+    /// for the erasure of its author.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) posted: Vec<PostedAlarm>,
     /// The alarms about reactions, in order: at most one per hour.

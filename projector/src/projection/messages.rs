@@ -1,5 +1,8 @@
 //! Messages of a room: posted, edited, deleted.
 
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
@@ -8,6 +11,9 @@ use super::{
     tables::{Message, Reactions},
     workspace::{EventContext, Workspace},
 };
+
+/// The time without a message after which the next one alarms all members.
+const SILENCE: TimeDelta = TimeDelta::minutes(30);
 
 /// A text with its mentions.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +48,7 @@ impl Workspace {
         let row = &mut self.change_room(room_id)?.row;
         row.last_ordinal += 1;
         row.last_activity_at = context.at();
+        let silent_since = row.last_message_at.replace(context.at()).unwrap_or(row.opened_at);
         let ordinal = row.last_ordinal;
         let member = self.change_member(room_id, author)?;
         member.posts += 1;
@@ -65,7 +72,11 @@ impl Workspace {
         self.posted.push(message_id);
         let original = reply_to.map(|original| self.message(room_id, original)).transpose()?;
         let replied = original.map(|original| original.author.clone());
-        self.alarm_about_text(context, room_id, message_id, replied, text.mentions_all)
+        self.alarm_about_text(context, room_id, message_id, replied, text.mentions_all)?;
+        if context.at() - silent_since >= SILENCE {
+            self.alarm_after_silence(context, room_id, message_id)?;
+        }
+        Ok(())
     }
 
     /// Edits a message. Ignores an edit that comes after the deletion, on every replay. Returns true if the edit has an
@@ -123,6 +134,22 @@ impl Workspace {
         self.alarm_about_message(context, room_id, message_id, replied.chain(mentioned), limit)
     }
 
+    /// Alarms the members inside the room that the message has not alarmed.
+    fn alarm_after_silence(
+        &mut self,
+        context: &EventContext<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+    ) -> Result<(), InvalidEvent> {
+        let message = self.message(room_id, message_id)?;
+        let posted = message.alarms.iter().flat_map(|alarms| &alarms.posted);
+        let alarmed: BTreeSet<&UserId> = posted.map(|alarm| &alarm.user).chain([&message.author]).collect();
+        let others: Vec<UserId> =
+            self.room(room_id)?.inside().filter(|user_id| !alarmed.contains(user_id)).cloned().collect();
+        let concerned = others.into_iter().map(|user_id| (user_id, AlarmKind::MessageAfterSilence));
+        self.alarm_about_message(context, room_id, message_id, concerned, MAX_PER_MESSAGE)
+    }
+
     /// Deletes a message. Returns true if it has an effect.
     pub(super) fn delete(
         &mut self,
@@ -136,6 +163,7 @@ impl Workspace {
         let message = self.change_message(room_id, message_id)?;
         message.body = None;
         message.clear_mentions();
+        message.reactions.clear();
         self.blank(room_id, message_id)?;
         self.withdraw_message(context, room_id, message_id)?;
         Ok(true)

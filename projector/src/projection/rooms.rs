@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use domain::{AlarmKind, RoomClosedReason, RoomEvent, RoomId, UserId, values::Step};
 
 use super::{
@@ -45,6 +46,7 @@ impl Workspace {
             v: 0,
             last_ordinal: 0,
             last_activity_at: context.at(),
+            last_message_at: None,
         };
         let first = Member { standing: Standing::Inside, joined_at: context.at(), seat: 1, posts: 0 };
         let members = BTreeMap::from([(host.clone(), first)]);
@@ -89,6 +91,24 @@ impl Workspace {
         } else {
             self.alarm_all_inside(cause)
         }
+    }
+
+    pub(super) fn extend_room(
+        &mut self,
+        context: &EventContext<'_>,
+        room_id: &RoomId,
+        closes_at: DateTime<Utc>,
+    ) -> Result<(), InvalidEvent> {
+        self.change_room(room_id)?.row.closes_at = closes_at;
+        self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::RoomExtended, message_id: None })
+    }
+
+    pub(super) fn warn_of_closing(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
+        self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::ClosingSoon, message_id: None })
+    }
+
+    pub(super) fn open_door(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
+        self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::DoorOpened, message_id: None })
     }
 
     pub(super) fn deliver_order(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {

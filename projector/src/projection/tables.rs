@@ -95,6 +95,7 @@ table! {
         changing last_ordinal: i64;
         changing last_activity_at: DateTime<Utc>;
         fixed words: Words = room_words(row);
+        changing last_message_at: Option<DateTime<Utc>>;
     }
 }
 

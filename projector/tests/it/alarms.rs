@@ -1,5 +1,6 @@
 //! The alarms of each event: for the users concerned, never for the actor.
 
+use chrono::TimeDelta;
 use domain::{BoxEvent, OwnEvent, RoomClosedReason, RoomEvent, delivery_box::HostChange};
 use serde_json::json;
 
@@ -157,6 +158,15 @@ async fn a_closing_alarms_all_members_except_the_closer() {
 }
 
 #[tokio::test]
+async fn a_closing_soon_alarms_all_members() {
+    let mut story = Story::of_three("b1");
+    let warned = RoomEvent::RoomClosingSoon { closes_at: time(7200) }.in_room(room("b1.1"));
+    story.happens("b1", "system", [warned]);
+    let everybody = expected_alarms(&[("ann", "closing_soon"), ("bob", "closing_soon"), ("cleo", "closing_soon")]);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody);
+}
+
+#[tokio::test]
 async fn an_arrival_alarms_all_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);
@@ -171,6 +181,84 @@ async fn an_arrival_alarms_a_user_whose_id_is_that_of_the_box() {
     story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);
     let everybody = expected_alarms(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
     assert_eq!(alarms_of_last_commit(&story).await, everybody);
+}
+
+#[tokio::test]
+async fn an_extension_alarms_all_members_except_the_host() {
+    let mut story = Story::of_three("b1");
+    let extended = RoomEvent::RoomExtended { extension: 1, hours: 1, closes_at: time(7200) }.in_room(room("b1.1"));
+    story.happens("b1", "ann", [extended]);
+    let expected = expected_alarms(&[("bob", "room_extended"), ("cleo", "room_extended")]);
+    assert_eq!(alarms_of_last_commit(&story).await, expected);
+}
+
+#[tokio::test]
+async fn an_opened_door_alarms_all_members_except_the_one_who_opened_it() {
+    let door_opened = || [BoxEvent::Box(OwnEvent::DoorOpened { room_id: Some(room("b1.1")) })];
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "b1", door_opened());
+    let everybody = expected_alarms(&[("ann", "door_opened"), ("bob", "door_opened"), ("cleo", "door_opened")]);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody);
+    story.happens("b1", "bob", door_opened());
+    let others = expected_alarms(&[("ann", "door_opened"), ("cleo", "door_opened")]);
+    assert_eq!(alarms_of_last_commit(&story).await, others);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::DoorOpened { room_id: None })]);
+    assert_eq!(alarms_of_last_commit(&story).await, []);
+}
+
+/// Posts a message this long after the opening of the room.
+fn posts_after(story: &mut Story, minutes: i64, author: &str, body: &str, reply_to: Option<u64>) -> u64 {
+    let message = story.happens("b1", author, [posted("b1.1", author, body, reply_to)]);
+    story.commits.last_mut().expect("a commit").at = time(0) + TimeDelta::minutes(minutes);
+    message
+}
+
+#[tokio::test]
+async fn the_first_message_after_half_an_hour_alarms_all_other_members() {
+    let everybody = || expected_alarms(&[("bob", "message_after_silence"), ("cleo", "message_after_silence")]);
+    let mut story = Story::of_three("b1");
+    posts_after(&mut story, 30, "ann", "soup?", None);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody(), "30 minutes after the opening");
+    posts_after(&mut story, 31, "bob", "yes", None);
+    assert_eq!(alarms_of_last_commit(&story).await, []);
+    let message = posts_after(&mut story, 60, "ann", "well?", None);
+    assert_eq!(alarms_of_last_commit(&story).await, [], "29 minutes later");
+    story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
+    posts_after(&mut story, 89, "ann", "well?", None);
+    assert_eq!(alarms_of_last_commit(&story).await, [], "29 minutes after a deleted message");
+    posts_after(&mut story, 119, "ann", "well?", None);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody());
+}
+
+#[tokio::test]
+async fn a_message_after_a_silence_alarms_each_member_once() {
+    let mut story = Story::of_three("b1");
+    let question = posts_after(&mut story, 1, "bob", "soup?", None);
+    posts_after(&mut story, 40, "ann", "yes", Some(question));
+    let expected = expected_alarms(&[("bob", "reply"), ("cleo", "message_after_silence")]);
+    assert_eq!(alarms_of_last_commit(&story).await, expected);
+    posts_after(&mut story, 80, "ann", "@bob @cleo", None);
+    let expected = expected_alarms(&[("bob", "mention"), ("cleo", "mention")]);
+    assert_eq!(alarms_of_last_commit(&story).await, expected);
+    story.happens("b1", "cleo", [left("b1.1", "cleo")]);
+    posts_after(&mut story, 120, "ann", "hello?", None);
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "message_after_silence")]));
+}
+
+#[tokio::test]
+async fn a_message_after_a_silence_causes_at_most_20_alarms() {
+    let mut story = Story::of_three("b1");
+    let names: Vec<String> = (0..30).map(|number| format!("user{number:02}")).collect();
+    for name in &names {
+        story.happens("b1", name, [joined("b1.1", name)]);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    story.happens("b1", "ann", [mentioning(posted("b1.1", "ann", "well?", None), &names[25..])]);
+    let at = time(0) + TimeDelta::minutes(40);
+    story.commits.last_mut().expect("a commit").at = at;
+    let alarms = alarms_of_last_commit(&story).await;
+    let of_kind = |kind| alarms.iter().filter(|(_, other)| *other == kind).count();
+    assert_eq!((of_kind("mention"), of_kind("message_after_silence"), alarms.len()), (5, 15, 20));
 }
 
 #[tokio::test]

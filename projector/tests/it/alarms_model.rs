@@ -51,6 +51,8 @@ struct History {
     inside: BTreeSet<&'static str>,
     erased: BTreeSet<&'static str>,
     messages: Vec<Message>,
+    /// The time of the last message, or of the opening.
+    silent_since: DateTime<Utc>,
     causes: Vec<Cause>,
     /// Positions up to which users read their alarms.
     reads: Vec<(&'static str, u64)>,
@@ -60,7 +62,8 @@ impl History {
     fn new() -> Self {
         let inside = BTreeSet::from(["ann", "bob", "cleo"]);
         let (story, erased) = (Story::of_three("b1"), BTreeSet::new());
-        Self { story, now: time(4), inside, erased, messages: vec![], causes: vec![], reads: vec![] }
+        let (now, silent_since) = (time(4), time(0));
+        Self { story, now, inside, erased, messages: vec![], silent_since, causes: vec![], reads: vec![] }
     }
 
     fn happens(&mut self, actor: &str, event: domain::BoxEvent) -> u64 {
@@ -118,6 +121,14 @@ impl History {
             self.alarm(author, "reply", actor, (Some(id), id));
         }
         self.alarm(other, "mention", actor, (Some(id), id));
+        if self.now - self.silent_since >= TimeDelta::minutes(30) {
+            let alarmed: BTreeSet<&str> =
+                self.causes.iter().filter(|cause| cause.message == Some(id)).map(|cause| cause.user).collect();
+            for user in USERS.into_iter().filter(|user| !alarmed.contains(user)) {
+                self.alarm(user, "message_after_silence", actor, (Some(id), id));
+            }
+        }
+        self.silent_since = self.now;
         self.messages.push(Message { id, author: actor, is_deleted: false, reactions: BTreeSet::new() });
     }
 

@@ -82,6 +82,29 @@ async fn a_deleted_message_withdraws_its_alarms() {
 }
 
 #[tokio::test]
+async fn a_message_after_a_silence_withdraws_its_alarms_with_itself_and_with_its_author() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
+    story.commits.last_mut().expect("a commit").at += TimeDelta::hours(1);
+    story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
+    let withdrawn = "select user_id || ' ' || kind || ' ' || coalesce(withdrawn, '-') from alarms order by 1";
+    let expected = ["bob message_after_silence message_deleted", "cleo message_after_silence message_deleted"];
+    story.happens("b1", "system", [erased("ann")]);
+    let mut all = Vec::new();
+    for cut in [6, 5, 0] {
+        let mut world = World::start().await;
+        world.project(BOXES, &story.commits[..cut]).await;
+        if cut == 6 {
+            assert_eq!(world.texts(withdrawn).await, expected);
+        }
+        world.project(BOXES, &story.commits[cut..]).await;
+        assert!(world.texts(withdrawn).await.is_empty());
+        all.push(everything(&mut world.connection).await);
+    }
+    assert!(all.iter().all(|rows| *rows == all[0]));
+}
+
+#[tokio::test]
 async fn an_erased_author_leaves_no_alarms() {
     let mut story = conversation();
     story.happens("b1", "system", [erased("cleo")]);

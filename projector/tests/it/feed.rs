@@ -37,6 +37,7 @@ fn everything_that_happens() -> Story {
     story.happens("b1", "dan", [reacted("b1.1", kept, "dan", "👍")]);
     story.happens("b1", "dan", [unreacted("b1.1", kept, "dan", "👍")]);
     story.happens("b1", "bob", [deleted("b1.1", gone, "bob")]);
+    story.happens("b1", "system", [RoomEvent::RoomClosingSoon { closes_at }.in_room(room_id.clone())]);
     story.happens("b1", "system", [RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room_id)]);
     story
 }
@@ -73,6 +74,7 @@ fn expected_feed() -> Vec<Value> {
         ("reaction_added", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
         ("reaction_removed", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
         ("message_deleted", "bob", json!({ "message_id": "13" })),
+        ("room_closing_soon", "", json!({ "closes_at": closes_at(4) })),
         ("room_closed", "", json!({ "reason": "expired" })),
     ]
     .into_iter()
@@ -90,7 +92,7 @@ async fn every_event_of_a_room_has_a_version_and_its_public_form() {
     let story = everything_that_happens();
     let changes = world.project_story(&story).await;
     assert_eq!(world.rows("select v, type, by, data from room_events order by v").await, expected_feed());
-    assert_eq!(world.row("select v from rooms").await, json!({ "v": 18 }));
+    assert_eq!(world.row("select v from rooms").await, json!({ "v": 19 }));
     let pushed: Vec<Value> = changes
         .feed
         .iter()

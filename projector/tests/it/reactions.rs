@@ -47,6 +47,19 @@ async fn a_reaction_without_effect_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_deleted_message_has_no_reactions() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup", None)]);
+    story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
+    world.project_story(&story).await;
+    let mut story = Story::from(7);
+    story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
+    world.project_story(&story).await;
+    assert_eq!(world.row("select body, reactions from messages").await, json!({ "body": null, "reactions": {} }));
+}
+
+#[tokio::test]
 async fn a_message_has_at_most_fifty_kinds_of_reactions() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");

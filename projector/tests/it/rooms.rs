@@ -22,7 +22,7 @@ async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
         "closed_reason": null, "host": "ann", "member_count": 1, "max_members": 4, "locked": true,
         "step": "gathering", "opened_at": time(0).to_rfc3339(),
         "closes_at": (time(0) + TimeDelta::hours(3)).to_rfc3339(), "closed_at": null, "v": 1, "last_ordinal": 0,
-        "last_activity_at": time(2).to_rfc3339(),
+        "last_activity_at": time(2).to_rfc3339(), "last_message_at": null,
         "words": "'noo*' 'nood*' 'noodl*' 'noodle*' 'noodles':1 's:s1'",
     });
     assert_eq!(world.row("select * from rooms").await, expected);

@@ -7,7 +7,8 @@ use service_kit::{auth::Verifier, http::Rates};
 use tokio::sync::watch;
 
 use super::{
-    hub::Hub, limits::ConnectionLimiter, lobby::Lobby, presence_answers, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users,
+    hub::Hub, limits::ConnectionLimiter, lobby::Lobby, presence_answers, replay::Feeds, seen_by::SeenBy,
+    threads::Threads, users::Users,
 };
 use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
 

@@ -5,6 +5,7 @@ use domain::RoomId;
 use serde::Deserialize;
 use service_kit::{auth::AsUser, extract::Query};
 use sqlx::query_as;
+use text::value;
 use utoipa::IntoParams;
 
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
     schemas,
     views::{ClosedReason, LastMessage, MyRoomView, RoomStatus, Step},
 };
+
+/// The maximum number of code points of a preview. One more is read, which shows whether the last character ends there.
+const MAX_PREVIEW: usize = 100;
 
 const LIST: &str = "my rooms by activity";
 
@@ -49,7 +53,7 @@ pub(crate) async fn list_my_rooms(
     mut reader: Reader,
 ) -> Result<Json<Page<MyRoomView>>, Error> {
     let after: Option<(Moment, RoomId)> = cursor::decode(LIST, page.cursor.as_deref())?;
-    let rooms = query_as!(
+    let mut rooms = query_as!(
         MyRoomView,
         r#"
         with listed as (
@@ -101,7 +105,7 @@ pub(crate) async fn list_my_rooms(
                 select jsonb_build_object(
                     'message_id', m.message_id::text,
                     'author', m.author,
-                    'preview', left(m.body, 100),
+                    'preview', left(m.body, $5::int + 1),
                     'erased', m.erased,
                     'posted_at', m.posted_at
                 )
@@ -120,8 +124,12 @@ pub(crate) async fn list_my_rooms(
         after.as_ref().map(|(active_at, _)| active_at.0),
         after.as_ref().map(|(_, room_id)| room_id.to_string()),
         page.limit.rows(),
+        i32::try_from(MAX_PREVIEW).unwrap_or(i32::MAX),
     )
     .fetch_all(&mut *reader)
     .await?;
+    for preview in rooms.iter_mut().filter_map(|room| room.last_message.as_mut()?.preview.as_mut()) {
+        preview.truncate(value::beginning(preview, MAX_PREVIEW).len());
+    }
     Ok(Json(Page::cut(rooms, page.limit, LIST, |last| (Moment(last.active_at), last.room_id.clone()))))
 }

@@ -148,7 +148,8 @@ pub(crate) struct LastMessageView {
     /// The user id of the author.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) author: String,
-    /// The first 100 characters of the text; null if the message was deleted.
+    /// The beginning of the text, at most 100 code points, without a part of a character at the end; null if the
+    /// message was deleted.
     #[schema(required, max_length = 100)]
     pub(crate) preview: Option<String>,
     /// True if the author was erased, and the text with them.
@@ -172,10 +173,18 @@ pub(crate) enum AlarmKind {
     Kicked,
     /// The user became the host.
     MadeHost,
+    /// A room of the user closes automatically in ten minutes.
+    ClosingSoon,
     /// A room of the user was closed.
     RoomClosed,
     /// The delivery is in the box.
     OrderArrived,
+    /// A room of the user was extended.
+    RoomExtended,
+    /// The door of the box was opened.
+    DoorOpened,
+    /// The first message in a room of the user after 30 minutes without one.
+    MessageAfterSilence,
 }
 
 /// An alarm of the caller.

@@ -94,6 +94,27 @@ async fn a_room_past_its_deadline_accepts_nothing_and_is_replaced_by_the_next() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_are_warned_ten_minutes_before_the_end() {
+    let world = short_lived_rooms("603s").await;
+    let (ana, ben) = (world.person("ana"), world.person("ben"));
+    let room = world.open_room(&ana, "box-1", 2).await;
+    world.join(&ben, &room).await;
+    let closes_at = ana.get(&format!("/rooms/{room}")).await.ok()["closes_at"].clone();
+    for person in [&ana, &ben] {
+        eventually(&format!("{} is warned", person.id()), async || {
+            let alarms = person.get("/me/alarms").await.items();
+            alarms.iter().any(|alarm| alarm["kind"] == "closing_soon").then_some(())
+        })
+        .await;
+    }
+    let feed = world.feed(&ana, &room).await;
+    let warnings: Vec<_> = feed.iter().filter(|event| event["type"] == "room_closing_soon").collect();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!((&warning["by"], &warning["data"]), (&Value::Null, &json!({ "closes_at": closes_at })));
+    ana.say(&room, "still here").await.created();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_extension_moves_the_deadline_and_a_closed_room_stays_closed() {
     let world = short_lived_rooms("3s").await;
     let ana = world.person("ana");

@@ -6,7 +6,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 use futures::StreamExt;
 use harness::{Account, Role, StackOptions};
 use sqlx::{Connection, PgConnection, query_scalar};
-use system_tests::World;
+use system_tests::pushes::PushProviders;
 use tokio::time::{Instant, timeout_at};
 
 /// The observed time.
@@ -23,7 +23,8 @@ const TRANSACTIONS: f64 = 10.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_without_clients_asks_its_servers_rarely() {
-    let world = World::start(StackOptions::default()).await;
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
     let url: ServerAddr = world.stack.nats_url(Account::Admin).parse().unwrap();
     let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
     let admin = ConnectOptions::with_user_and_password(user, password).connect(url).await.unwrap();

@@ -9,11 +9,12 @@ use std::{
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::Value;
-use system_tests::World;
+use system_tests::{World, pushes::PushProviders};
 use testing::wait::eventually;
 use tokio::time::timeout;
 
-const SERVICES: [ServiceId; 3] = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];
+const SERVICES: [ServiceId; 4] =
+    [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0), ServiceId::Notifier(0)];
 
 /// The metrics of all services: each name with its type and help text.
 #[derive(Debug, Default)]
@@ -120,7 +121,8 @@ async fn work(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_monitored_metric_is_exported_and_documented() {
-    let world = World::start(StackOptions::default()).await;
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
     work(&world).await;
     let dashboard: Value = serde_json::from_str(&file("deploy/dashboard.json")).unwrap();
     let (mut watched, rules) = (String::new(), file("deploy/alerts.yaml"));
@@ -169,7 +171,7 @@ fn every_alert_has_instructions() {
 async fn counters_match_the_executed_commands() {
     let world = World::start(StackOptions::default()).await;
     work(&world).await;
-    let [command, projector, query] = SERVICES;
+    let [command, projector, query, _] = SERVICES;
     let posted =
         |outcome| format!(r#"boxroom_commands_total{{operation="post_message",transport="http",outcome="{outcome}"}}"#);
     for outcome in ["done", "replayed", "room-not-found"] {

@@ -26,6 +26,8 @@ const COMMANDS: &[&str] = &[
     "PUT /users/me/devices/{device}",
     "DELETE /users/me/devices/{device}",
     "PUT /users/me/notification-preferences",
+    "PUT /users/me/quiet-hours",
+    "DELETE /users/me/quiet-hours",
     "PUT /users/me/read-marker-sharing",
     "PUT /users/me/muted-rooms/{room}",
     "DELETE /users/me/muted-rooms/{room}",

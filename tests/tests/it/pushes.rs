@@ -1,4 +1,4 @@
-//! Alarms become push messages: to whom, with what content, and what happens when providers and processes fail.
+//! Alarms become push messages: their recipients, their content, and failures of providers and processes.
 
 mod content;
 mod crashes;

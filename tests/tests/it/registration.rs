@@ -18,7 +18,7 @@ async fn a_taken_id_or_nickname_is_refused_without_affecting_its_owner() {
     world.register("ana", PASSWORD, "ana").await.refused(409, "user-exists");
     world.register("anna", "another password", "ana").await.refused(409, "nickname-taken");
     world.register("anna", "another password", " ANA ").await.refused(409, "nickname-taken");
-    for reserved in ["system", "me"] {
+    for reserved in ["system", "me", "all"] {
         world.register(reserved, PASSWORD, "Newcomer").await.refused(409, "user-exists");
     }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 /// The services, each with the command that runs it and its column in the reference.
-const SERVICES: [(&str, &[&str], &str); 3] =
-    [("command-service", &[], "C"), ("projector", &["run"], "P"), ("query-service", &[], "Q")];
+const SERVICES: [(&str, &[&str], &str); 4] =
+    [("command-service", &[], "C"), ("projector", &["run"], "P"), ("query-service", &[], "Q"), ("notifier", &[], "N")];
 
 /// The environment variables of options, or the options without one, and their defaults, if they have one.
 type Settings = BTreeMap<String, Option<String>>;
@@ -44,13 +44,13 @@ fn of_help(help: &str) -> Settings {
     found.into_iter().filter(|(name, _)| !matches!(name.as_str(), "-h" | "-V")).collect()
 }
 
-/// Reads the rows of one column from the tables `| setting | default | C | P | Q | meaning |` of the guide.
+/// Reads the rows of one column from the tables `| setting | default | C | P | Q | N | meaning |` of the guide.
 fn of_guide(guide: &str, column: &str) -> Settings {
     let rows = guide.lines().filter_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [setting, default, c, p, q, _] = cells[..] else { return None };
+        let [setting, default, c, p, q, n, _] = cells[..] else { return None };
         let name = setting.split('`').nth(1)?;
-        [c, p, q].contains(&column).then(|| (name.to_owned(), Some(default.replace('`', ""))))
+        [c, p, q, n].contains(&column).then(|| (name.to_owned(), Some(default.replace('`', ""))))
     });
     rows.collect()
 }

@@ -31,7 +31,7 @@ async fn a_reaction_is_one_emoji_or_a_known_short_code() {
     for (index, emoji) in [THUMB, THUMB_WITH_SELECTOR, "%E2%9D%A4", "%3Athanks%3A"].into_iter().enumerate() {
         ben.put(reaction(emoji), json!({})).via(index % 2).await.done();
     }
-    for bad in ["%3Cb%3E", "ab", "%F0%9F%91%8D%F0%9F%91%8D", "%3Aunknown%3A"] {
+    for bad in ["%3Cb%3E", "ab", "%F0%9F%91%8D%F0%9F%91%8D", "%3Aunknown%3A", "%20", &"a".repeat(40)] {
         let refused = ben.put(reaction(bad), json!({})).await;
         refused.refused(422, "invalid-reaction");
         assert!(!refused.json()["detail"].as_str().unwrap().is_empty());

@@ -57,6 +57,7 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("host_transferred", &[AllUsers]),
     ("step_advanced", &[AllUsers]),
     ("room_extended", &[AllUsers]),
+    ("room_closing_soon", &[]),
     ("room_closed", &[AllUsers]),
     ("message_posted", &[]),
     ("message_edited", &[]),

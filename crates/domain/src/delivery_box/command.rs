@@ -229,6 +229,14 @@ pub enum RoomCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
+    /// Warns the members that the room closes soon, because the deadline of the warning fired. Has no effect if the
+    /// room closes at another time by now, or needs no warning.
+    WarnOfClosing {
+        /// The time at which the room closes by itself.
+        closes_at: DateTime<Utc>,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
     /// Closes the room because this deadline fired. Has no effect if the room has another deadline by now.
     ExpireRoom {
         /// The deadline that fired.

@@ -79,6 +79,7 @@ impl DeliveryBox {
                 self.hosts_room(room_id, &by, at)?;
                 Ok(vec![RoomEvent::RoomClosed { reason: RoomClosedReason::Host }])
             }
+            RoomCommand::WarnOfClosing { closes_at, at } => Ok(self.warn_of_closing(room_id, closes_at, at)),
             RoomCommand::ExpireRoom { closes_at } => Ok(self.expire(room_id, closes_at)),
         }
     }
@@ -277,6 +278,12 @@ impl DeliveryBox {
         }
         let closes_at = Room::extended(room.closes_at, hours);
         Ok(vec![RoomEvent::RoomExtended { extension: room.extensions + 1, hours: hours.get(), closes_at }])
+    }
+
+    fn warn_of_closing(&self, room_id: &RoomId, closes_at: DateTime<Utc>, at: DateTime<Utc>) -> Vec<RoomEvent> {
+        let open = self.current_room(at).filter(|room| room.id == *room_id);
+        let due = open.is_some_and(|room| room.closes_at == closes_at && room.warns_at.is_some());
+        if due { vec![RoomEvent::RoomClosingSoon { closes_at }] } else { vec![] }
     }
 
     fn expire(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Vec<RoomEvent> {

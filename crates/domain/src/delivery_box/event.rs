@@ -202,6 +202,11 @@ events! {
             /// The new time at which the room closes by itself.
             closes_at: DateTime<Utc>,
         }
+        /// The room closes by itself soon: ten minutes later, or less if the services were down.
+        RoomClosingSoon = "room_closing_soon" {
+            /// The time at which the room closes by itself.
+            closes_at: DateTime<Utc>,
+        }
         /// The room was closed. It accepts no more commands, and the next room can be opened on its box.
         RoomClosed = "room_closed" {
             /// The reason for the closing.
@@ -316,6 +321,7 @@ impl RoomEvent {
             Self::RoomOpened { .. }
             | Self::StepAdvanced { .. }
             | Self::RoomExtended { .. }
+            | Self::RoomClosingSoon { .. }
             | Self::RoomClosed { .. } => None,
         }
     }

@@ -93,7 +93,7 @@ impl Room {
     fn mentions(&self, body: &MessageBody, author: &UserId) -> (Option<Vec<UserId>>, bool) {
         let (mut mentioned, mut all) = (Vec::<UserId>::new(), false);
         for mention in mention::find(body.as_str()) {
-            if mention.name == mention::ALL && self.host == *author {
+            if mention.is_all() && self.host == *author {
                 all = true;
                 continue;
             }

@@ -108,6 +108,10 @@ fn extended(extension: u32, hours: u32, closes_at: i64) -> BoxEvent {
     RoomEvent::RoomExtended { extension, hours, closes_at: minute(closes_at) }.in_room(room(1))
 }
 
+fn closing_soon(closes_at: i64) -> BoxEvent {
+    RoomEvent::RoomClosingSoon { closes_at: minute(closes_at) }.in_room(room(1))
+}
+
 fn closed(number: u32, reason: RoomClosedReason) -> BoxEvent {
     RoomEvent::RoomClosed { reason }.in_room(room(number))
 }

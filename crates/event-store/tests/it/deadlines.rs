@@ -36,11 +36,11 @@ async fn a_deadline_fires_once_at_its_time() {
     deadlines.schedule(&room("b1.1"), first).await.unwrap();
     deadlines.schedule(&room("b2.1"), second).await.unwrap();
     let one = next(&mut fired).await;
-    assert_eq!((&one.room_id, one.closes_at), (&room("b1.1"), first));
+    assert_eq!((&one.room_id, one.at), (&room("b1.1"), first));
     assert!(soon(0) >= first);
     one.acknowledge().await;
     let other = next(&mut fired).await;
-    assert_eq!((&other.room_id, other.closes_at), (&room("b2.1"), second));
+    assert_eq!((&other.room_id, other.at), (&room("b2.1"), second));
     other.acknowledge().await;
     assert!(timeout(Duration::from_secs(1), fired.next()).await.is_err(), "nothing fires twice");
 }
@@ -54,7 +54,7 @@ async fn a_later_deadline_replaces_the_earlier_one() {
     deadlines.schedule(&room("b1.1"), soon(700)).await.unwrap();
     deadlines.schedule(&room("b1.1"), extended).await.unwrap();
     let only = next(&mut fired).await;
-    assert_eq!(only.closes_at, extended);
+    assert_eq!(only.at, extended);
     only.acknowledge().await;
 }
 

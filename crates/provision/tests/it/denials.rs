@@ -25,7 +25,7 @@ struct May {
 }
 
 /// The test fails for a grant that is not listed here, and for a listed one that is not given.
-const ALL: [May; 5] = [
+const ALL: [May; 6] = [
     May {
         account: Account::Command,
         read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
@@ -67,6 +67,7 @@ const ALL: [May; 5] = [
             "stored.KV_user-keys.>",
             "cmd.>",
             "erasure.*",
+            "devices.remove",
         ],
     },
     May {
@@ -116,6 +117,7 @@ const ALL: [May; 5] = [
             "JS.core.API.STREAM.INFO.KV_signing_keys",
             "JS.core.API.STREAM.INFO.KV_revoked",
             "signal.>",
+            "_R_.>",
         ],
         subscribe: &[
             "_INBOX_query.>",
@@ -124,7 +126,15 @@ const ALL: [May; 5] = [
             "live.>",
             "projected.>",
             "signal.>",
+            "presence.ask",
         ],
+    },
+    May {
+        account: Account::Notifier,
+        read: &[],
+        buckets: &["notifier"],
+        publish: &["JS.core.API.$KV.notifier.*.*", "presence.ask", "devices.remove"],
+        subscribe: &["_INBOX_notifier.>", "projected.>"],
     },
     May { account: Account::Device, read: &[], buckets: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
     May {
@@ -183,7 +193,7 @@ const ON_A_STREAM: [&str; 42] = [
 ];
 
 /// The operations on the server, and the subjects between processes.
-const BESIDES: [&str; 38] = [
+const BESIDES: [&str; 41] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
@@ -214,6 +224,8 @@ const BESIDES: [&str; 38] = [
     "cmd.post.message",
     "erasure.erase_author",
     "erasure.erase.more",
+    "devices.remove",
+    "presence.ask",
     "stored",
     "_R_.x",
     "_R_.x.y",
@@ -222,6 +234,7 @@ const BESIDES: [&str; 38] = [
     "_INBOX_command.x",
     "_INBOX_projector.x",
     "_INBOX_query.x",
+    "_INBOX_notifier.x",
 ];
 
 /// Patterns for subscribing to everything, besides all subjects for publishing.

@@ -28,6 +28,7 @@ async fn round_trip(client: &Client, account: Account) {
             client.publish("signal.echo", "".into()).await.unwrap();
             timeout(Duration::from_secs(5), echo.next()).await.unwrap().unwrap();
         }
+        Account::Notifier => drop(client.request("devices.remove", "".into()).await),
         // There are no responders, and the server reports that.
         Account::Device | Account::Operator => drop(client.request("cmd.nobody", "".into()).await),
         Account::Admin | Account::Command | Account::Projector => {
@@ -100,6 +101,40 @@ async fn query_services_signal_to_each_other() {
     round_trip(&other, Account::Query).await;
     one.publish("signal.room.b1.1", "typing".into()).await.unwrap();
     assert_eq!(timeout(Duration::from_secs(5), heard.next()).await.unwrap().unwrap().payload, "typing");
+}
+
+#[tokio::test]
+async fn a_notifier_learns_of_progress_asks_for_presence_and_keeps_its_position() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let (projector, notifier) = (client(&nats, Account::Projector).await, client(&nats, Account::Notifier).await);
+    let mut progress = notifier.subscribe("projected.>").await.unwrap();
+    round_trip(&notifier, Account::Notifier).await;
+    projector.publish("projected.g1.box-0", "true".into()).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), progress.next()).await.unwrap().unwrap().payload, "true");
+
+    let inbox = notifier.new_inbox();
+    let mut answers = notifier.subscribe(inbox.clone()).await.unwrap();
+    for _ in 0..2 {
+        let query = client(&nats, Account::Query).await;
+        let mut questions = query.subscribe("presence.ask").await.unwrap();
+        round_trip(&query, Account::Query).await;
+        tokio::spawn(async move {
+            let question = questions.next().await.unwrap();
+            query.publish(question.reply.unwrap(), "here".into()).await.unwrap();
+            query.flush().await.unwrap();
+            std::future::pending::<()>().await;
+        });
+    }
+    notifier.publish_with_reply("presence.ask", inbox, "[]".into()).await.unwrap();
+    for _ in 0..2 {
+        let answer = timeout(Duration::from_secs(5), answers.next()).await.expect("every query-service answers");
+        assert_eq!(answer.unwrap().payload, "here");
+    }
+
+    let context = jetstream::with_prefix(notifier, wire::SERVICE_API_PREFIX);
+    let positions = context.get_key_value("notifier").await.unwrap();
+    positions.put("planned.box-0", "7".into()).await.unwrap();
+    assert_eq!(positions.get("planned.box-0").await.unwrap().unwrap(), "7");
 }
 
 #[tokio::test]

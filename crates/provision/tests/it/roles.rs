@@ -18,8 +18,8 @@ const FOR_NOBODY: [&str; 38] = [
     "create role mine superuser",
     "alter role admin password 'mine'",
     "drop role admin",
-    "grant pg_read_all_data to projector, query, operator",
-    "grant admin to projector, query, operator",
+    "grant pg_read_all_data to projector, query, notifier, operator",
+    "grant admin to projector, query, notifier, operator",
     "set role admin",
     "set session authorization admin",
     "alter role current_user superuser",
@@ -120,13 +120,16 @@ async fn number(connection: &mut PgConnection, question: &'static str) -> i32 {
 #[tokio::test]
 async fn each_role_has_only_the_permissions_that_it_needs() {
     let postgres = start().await;
-    for role in [Role::Projector, Role::Query, Role::Operator] {
+    for role in [Role::Projector, Role::Query, Role::Notifier, Role::Operator] {
         let mut connection = connect(&postgres, role).await;
         // A role can change its read-only default: its grants alone must be sufficient.
         raw_sql("set default_transaction_read_only = off").execute(&mut connection).await.unwrap();
         refuses(&mut connection, role, &FOR_NOBODY, NO_RIGHT).await;
         if role != Role::Projector {
-            refuses(&mut connection, role, &FOR_THE_PROJECTOR, NO_RIGHT).await;
+            // The notifiers share their work by locks as well.
+            let mut others = FOR_THE_PROJECTOR.to_vec();
+            others.retain(|statement| role != Role::Notifier || !statement.contains("advisory"));
+            refuses(&mut connection, role, &others, NO_RIGHT).await;
         }
         for database in ["postgres", "template1"] {
             let elsewhere = postgres.url(role).replace("/boxroom", &format!("/{database}"));
@@ -139,7 +142,7 @@ async fn each_role_has_only_the_permissions_that_it_needs() {
     refuses(query, Role::Query, &["select id from control.leases"], NO_RIGHT).await;
     let _projector = connect(&postgres, Role::Projector).await;
     let end = ["select pg_terminate_backend(pid) from pg_stat_activity where usename = 'projector'"];
-    for role in [Role::Query, Role::Operator] {
+    for role in [Role::Query, Role::Notifier, Role::Operator] {
         refuses(&mut connect(&postgres, role).await, role, &end, NO_RIGHT).await;
     }
 }
@@ -163,6 +166,23 @@ async fn the_query_role_reads_and_is_refused_changes_by_two_checks() {
     // The operator can read a table of the projector as soon as it exists.
     let mut operator = connect(&postgres, Role::Operator).await;
     assert_eq!(number(&mut operator, "select count(*)::int from control.leases").await, 0);
+}
+
+#[tokio::test]
+async fn the_notifier_role_owns_a_schema_and_reads_what_query_reads() {
+    let postgres = start().await;
+    let mut notifier = connect(&postgres, Role::Notifier).await;
+    assert_eq!(number(&mut notifier, "select id from read_g1.rooms").await, 7);
+    assert_eq!(number(&mut notifier, "select id from control.generations").await, 1);
+    refuses(&mut notifier, Role::Notifier, &["select id from control.leases"], NO_RIGHT).await;
+    let work = "create table delivery.told (id int); select pg_try_advisory_lock(1)";
+    raw_sql(work).execute(&mut notifier).await.unwrap();
+    let mut operator = connect(&postgres, Role::Operator).await;
+    assert_eq!(number(&mut operator, "select count(*)::int from delivery.told").await, 0);
+    for role in [Role::Query, Role::Projector] {
+        let mut connection = connect(&postgres, role).await;
+        refuses(&mut connection, role, &["select id from delivery.told"], NO_RIGHT).await;
+    }
 }
 
 #[tokio::test]

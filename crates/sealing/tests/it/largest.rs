@@ -227,16 +227,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
     let time = |text: &str| text.to_owned().try_into().unwrap();
     let quiet_hours = QuietHours::new(zone, time("22:00"), time("07:00")).unwrap();
     let mute = |number| UserCommand::MuteRoom { room_id: RoomId::new(id(number), LAST_ROOM) };
-    let kinds = [
-        AlarmKind::Reply,
-        AlarmKind::Reaction,
-        AlarmKind::Mention,
-        AlarmKind::Kicked,
-        AlarmKind::MadeHost,
-        AlarmKind::RoomClosed,
-        AlarmKind::OrderArrived,
-    ];
-    let preferences = kinds.into_iter().map(|kind| (kind, false)).collect();
+    let preferences = AlarmKind::ALL.into_iter().map(|kind| (kind, false)).collect();
     let streams = (0..MAX_STREAMS).map(|number| Position {
         stream: format!("{number:0>40}"),
         incarnation: "i".repeat(40),

@@ -107,11 +107,33 @@ async fn an_invalid_body_names_every_field() {
         problem["errors"],
         serde_json::json!([
             { "pointer": "/name", "detail": "must be a string" },
-            { "pointer": "/tone", "detail": "must be `Warm` or `Cool`" },
             { "pointer": "/a~1b", "detail": "is not a known field" },
+            { "pointer": "/tone", "detail": "must be `Warm` or `Cool`" },
         ])
     );
     assert_eq!(problem["detail"], "/name must be a string, and 2 more");
+    let (_, problem, _) = call(greet(r#"{"a/b":2,"tone":"Loud","nam":"ana"}"#)).await;
+    assert_eq!(
+        problem["errors"],
+        serde_json::json!([
+            { "pointer": "/a~1b", "detail": "is not a known field" },
+            { "pointer": "/nam", "detail": "is not a known field" },
+            { "pointer": "/tone", "detail": "must be `Warm` or `Cool`" },
+            { "pointer": "/name", "detail": "is required" },
+        ]),
+        "the parser stops at an unknown field"
+    );
+    let (_, problem, _) = call(greet(r#"{"name":["ana",{}],"tone":"Loud"}"#)).await;
+    assert_eq!(
+        problem["errors"],
+        serde_json::json!([
+            { "pointer": "/name", "detail": "must be a string" },
+            { "pointer": "/tone", "detail": "must be `Warm` or `Cool`" },
+        ]),
+        "the parser stays in the array"
+    );
+    let (_, problem, _) = call(greet(r#"{"name":"ana","name":"ben"}"#)).await;
+    assert_eq!(problem["errors"], serde_json::json!([{ "pointer": "/name", "detail": "is given twice" }]));
     let (_, problem, _) = call(greet("{}")).await;
     assert_eq!(problem["errors"], serde_json::json!([{ "pointer": "/name", "detail": "is required" }]));
     let (_, problem, _) = call(greet(r#" ["ana"]"#)).await;

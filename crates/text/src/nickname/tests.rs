@@ -101,6 +101,9 @@ fn reserved_names_are_not_allowed_in_any_shape() {
         "운영자",
         "시 스템",
         "adrnin",
+        "ADMlN",
+        "adm1n",
+        "officiaI",
     ];
     for name in RESERVED.iter().chain(&shapes) {
         assert_eq!(check(name), Err(Disallowed::Reserved), "{name}");

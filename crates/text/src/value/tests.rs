@@ -126,6 +126,16 @@ fn characters_without_a_meaning_are_refused() {
     assert_eq!(body(england, LIMITS).unwrap(), england);
 }
 
+#[test]
+fn a_beginning_has_whole_clusters() {
+    let flags = [("🇩🇪🇰🇷🇫🇷", "🇩🇪🇰🇷"), ("a🇩🇪🇰🇷", "a🇩🇪")];
+    let others = [("pizza", "pizz"), ("ab👨‍👩‍👧", "ab"), ("e\u{301}x", "e\u{301}x"), ("", "")];
+    for (text, expected) in flags.into_iter().chain(others) {
+        assert_eq!(beginning(text, 4), expected, "{text}");
+    }
+    assert_eq!(beginning("👨‍👩‍👧", 4).chars().count(), 4, "a cluster that is too long itself");
+}
+
 /// Texts of the characters that the rules are about, and of any others.
 fn texts() -> impl Strategy<Value = String> {
     const SPECIAL: &str = " \n\t\r\u{85}\u{2028}\u{2029}\u{200B}\u{200D}\u{2060}\u{3164}\u{2800}\u{301}\u{316}\u{327}e\

@@ -19,8 +19,12 @@ pub(crate) fn of_alarm(alarm: &Alarm) -> String {
         "mention" => format!("{user} mentions you"),
         "kicked" => format!("{user} kicks you"),
         "made_host" => "you are the host now".to_owned(),
+        "closing_soon" => "the room closes soon".to_owned(),
         "room_closed" => "the room is closed".to_owned(),
         "order_arrived" => "the order has arrived".to_owned(),
+        "room_extended" => format!("{user} extends the room"),
+        "door_opened" => "the door was opened".to_owned(),
+        "message_after_silence" => format!("{user} writes after a silence"),
         kind => kind.to_owned(),
     };
     sanitize(&format!("{} {}  ! {description}", alarm.at.format("%F %TZ"), alarm.room))
@@ -61,6 +65,7 @@ fn description(event: &Event) -> String {
         "member_kicked" => format!("kicks {}", text("user_id")),
         "host_transferred" => format!("{} is host after {}", text("to"), text("from")),
         "room_opened" => format!("opens the room: {}", text("title")),
+        "room_closing_soon" => format!("the room closes at {}", text("closes_at")),
         "room_closed" => format!("the room closes ({})", text("reason")),
         "room_extended" => format!("extends the room until {}", text("closes_at")),
         "step_advanced" => format!("next step: {}", text("step")),

@@ -1,7 +1,7 @@
 //! Deadlines: a room past its `closes_at` accepts nothing and is closed as expired. Its host may extend it.
 
 use super::*;
-use crate::delivery_box::Room;
+use crate::{delivery_box::Room, scenario::fold};
 
 fn expire(number: u32, closes_at: i64) -> BoxCommand {
     RoomCommand::ExpireRoom { closes_at: minute(closes_at) }.in_room(room(number))
@@ -34,6 +34,65 @@ fn a_room_expires_once() {
     for reason in [RoomClosedReason::Expired, RoomClosedReason::Host] {
         given(room_with_and(&[], [closed(1, reason)])).when(expire(1, DEADLINE)).then_nothing();
     }
+}
+
+fn warn(number: u32, closes_at: i64, at: i64) -> BoxCommand {
+    RoomCommand::WarnOfClosing { closes_at: minute(closes_at), at: minute(at) }.in_room(room(number))
+}
+
+#[test]
+fn members_are_warned_once_ten_minutes_before_the_end() {
+    let due = DEADLINE - 10;
+    let deadline = |past: Vec<BoxEvent>| fold(DeliveryBox::default(), past).room().unwrap().next_deadline();
+    assert_eq!(deadline(room_with(&[])), minute(due));
+    given(room_with(&[])).when(warn(1, DEADLINE, due)).then([closing_soon(DEADLINE)]);
+    given(room_with(&[])).when(warn(1, DEADLINE, DEADLINE - 1)).then([closing_soon(DEADLINE)]);
+    let warned = || room_with_and(&[], [closing_soon(DEADLINE)]);
+    assert_eq!(deadline(warned()), minute(DEADLINE));
+    given(warned()).when(warn(1, DEADLINE, due)).then_nothing();
+    given(warned()).when(expire(1, DEADLINE)).then([closed(1, RoomClosedReason::Expired)]);
+}
+
+#[test]
+fn members_are_warned_again_after_an_extension() {
+    let end = DEADLINE + 60;
+    for warnings in [vec![], vec![closing_soon(DEADLINE)]] {
+        let past = || room_with_and(&[], warnings.clone().into_iter().chain([extended(1, 1, end)]));
+        assert_eq!(fold(DeliveryBox::default(), past()).room().unwrap().next_deadline(), minute(end - 10));
+        given(past()).when(warn(1, DEADLINE, DEADLINE - 10)).then_nothing();
+        given(past()).when(warn(1, end, end - 10)).then([closing_soon(end)]);
+    }
+}
+
+#[test]
+fn a_warning_that_comes_too_late_is_left_out() {
+    given(room_with(&[])).when(warn(1, DEADLINE, DEADLINE)).then_nothing();
+    given(room_with(&[])).when(warn(2, DEADLINE, DEADLINE - 10)).then_nothing();
+    given([installed()]).when(warn(1, DEADLINE, DEADLINE - 10)).then_nothing();
+    let past = room_with_and(&[], [closed(1, RoomClosedReason::Host)]);
+    assert_eq!(fold(DeliveryBox::default(), past.clone()).room().unwrap().next_deadline(), minute(DEADLINE));
+    given(past).when(warn(1, DEADLINE, DEADLINE - 10)).then_nothing();
+    let next = [closed(1, RoomClosedReason::Host), opened(2, "ben", 0)];
+    given(room_with_and(&[], next)).when(warn(1, DEADLINE, DEADLINE - 10)).then_nothing();
+}
+
+#[test]
+fn rooms_of_ten_minutes_or_less_need_no_warning() {
+    let lasting = |minutes: i64| {
+        let mut event = opened(1, "ann", 0);
+        if let BoxEvent::Room { event: RoomEvent::RoomOpened { closes_at, .. }, .. } = &mut event {
+            *closes_at = minute(minutes);
+        }
+        vec![installed(), event]
+    };
+    for (minutes, deadline) in [(1, 1), (10, 10), (11, 1)] {
+        let state = fold(DeliveryBox::default(), lasting(minutes));
+        assert_eq!(state.room().unwrap().next_deadline(), minute(deadline));
+        assert_eq!(Room::first_deadline(minute(0), minute(minutes)), minute(deadline));
+    }
+    given(lasting(10)).when(warn(1, 10, 0)).then_nothing();
+    let extended = lasting(10).into_iter().chain([extended(1, 1, 70)]);
+    given(extended).when(warn(1, 70, 60)).then([closing_soon(70)]);
 }
 
 #[test]

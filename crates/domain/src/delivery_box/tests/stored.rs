@@ -59,6 +59,7 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
             json!({"room_id": "b.1", "step": "ordered"}),
         ),
         (extended(1, 1, DEADLINE + 60), extension),
+        (closing_soon(DEADLINE), json!({"room_id": "b.1", "closes_at": "2030-03-17T20:46:40Z"})),
         (closed(1, RoomClosedReason::Expired), json!({"room_id": "b.1", "reason": "expired"})),
     ]
 }
@@ -164,15 +165,21 @@ fn the_state_of_a_box_keeps_its_stored_form() {
         RoomEvent::StepAdvanced { step: Step::Ordering }.in_room(room(1)),
     ];
     let state = fold(DeliveryBox::default(), past);
-    let stored = json!({
+    let mut stored = json!({
         "box_id": "b",
         "service": "in_service",
         "room": {
             "room_id": "b.1", "host": "ann", "max_members": 3, "password_hash": HASH, "step": "ordering",
-            "closes_at": "2030-03-17T21:46:40Z", "extensions": 1, "members": ["ann", "ben"], "kicked": ["cho"],
+            "closes_at": "2030-03-17T21:46:40Z", "warns_at": "2030-03-17T21:36:40Z", "extensions": 1,
+            "members": ["ann", "ben"], "kicked": ["cho"],
             "closed": false,
         },
     });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
     assert_eq!(through_json(&state), state);
+    // Releases without warnings have no time of a warning, and neither have rooms whose members were warned.
+    let warned = fold(state, [closing_soon(DEADLINE + 60)]);
+    stored["room"].as_object_mut().unwrap().remove("warns_at");
+    assert_eq!(serde_json::to_value(&warned).unwrap(), stored);
+    assert_eq!(through_json(&warned), warned);
 }

@@ -199,14 +199,16 @@ fn a_text_mentions_members_in_order() {
     mentioned("@cho @Ben, @dan ＠ann @ben", &["ben", "ann"], false);
     mentioned("`@ann` ann@example.org @ann-", &["ann"], false);
     mentioned("@all", &[], false);
-    let hosts = TalkEvent::MessagePosted {
-        author: user("ann"),
-        body: "@all @ben".into(),
-        reply_to: None,
-        mentions: Some(vec![user("ben")]),
-        mentions_all: true,
-    };
-    given(room_with(&["ben"])).when(post("ann", "@all @ben")).then([hosts.in_room(room(1))]);
+    for body in ["@all @ben", "@ALL- @ben"] {
+        let hosts = TalkEvent::MessagePosted {
+            author: user("ann"),
+            body: body.into(),
+            reply_to: None,
+            mentions: Some(vec![user("ben")]),
+            mentions_all: true,
+        };
+        given(room_with(&["ben"])).when(post("ann", body)).then([hosts.in_room(room(1))]);
+    }
 }
 
 #[test]

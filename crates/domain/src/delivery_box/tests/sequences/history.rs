@@ -21,6 +21,7 @@ struct Chronicle {
     hash: Option<String>,
     closes_at: DateTime<Utc>,
     extensions: u32,
+    is_warned: bool,
     open: bool,
 }
 
@@ -45,6 +46,7 @@ impl History {
                     hash: password_hash.clone(),
                     closes_at: *closes_at,
                     extensions: 0,
+                    is_warned: false,
                     open: true,
                 };
                 self.rooms.insert(room_id.number(), chronicle);
@@ -76,6 +78,9 @@ impl History {
             prop_assert_eq!(&told.kicked, room.kicked());
             prop_assert_eq!(&told.inside, room.members());
             prop_assert_eq!((told.open, told.closes_at), (!room.is_closed(), room.closes_at()));
+            let is_warning_due = told.open && !told.is_warned;
+            let warning = if is_warning_due { TimeDelta::minutes(10) } else { TimeDelta::zero() };
+            prop_assert_eq!(room.next_deadline(), told.closes_at - warning);
         }
         Ok(())
     }
@@ -125,6 +130,12 @@ impl Chronicle {
                 prop_assert_eq!(*extension, self.extensions + 1);
                 prop_assert!(*closes_at > self.closes_at);
                 (self.extensions, self.closes_at) = (*extension, *closes_at);
+                self.is_warned = false;
+            }
+            RoomEvent::RoomClosingSoon { closes_at } => {
+                prop_assert_eq!(*closes_at, self.closes_at);
+                prop_assert!(!self.is_warned, "warned twice");
+                self.is_warned = true;
             }
             RoomEvent::RoomClosed { reason } => {
                 prop_assert!(self.may_close(command, *reason, now), "closed by {:?}: {:?}", command, event);

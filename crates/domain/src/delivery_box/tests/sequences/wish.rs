@@ -48,6 +48,7 @@ enum Act {
     Advance,
     Extend,
     Close,
+    Warn,
     Expire,
 }
 
@@ -79,6 +80,7 @@ fn what() -> impl Strategy<Value = What> {
         3 => Just(What::InRoom(Act::Advance)),
         6 => Just(What::InRoom(Act::Extend)),
         2 => Just(What::InRoom(Act::Close)),
+        3 => Just(What::InRoom(Act::Warn)),
         3 => Just(What::InRoom(Act::Expire)),
         4 => Just(What::Talk(Saying::Post)),
         2 => Just(What::Talk(Saying::Edit)),
@@ -168,6 +170,10 @@ impl Wish {
                 RoomCommand::ExtendRoom { by, hours, at }.in_room(room_id)
             }
             Act::Close => RoomCommand::CloseRoom { by, at }.in_room(room_id),
+            Act::Warn => {
+                let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
+                RoomCommand::WarnOfClosing { closes_at, at }.in_room(room_id)
+            }
             Act::Expire => {
                 let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
                 RoomCommand::ExpireRoom { closes_at }.in_room(room_id)
