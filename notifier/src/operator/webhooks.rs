@@ -102,6 +102,12 @@ impl Operation for ResumeWebhook {
 impl Operation for RemoveWebhook {
     async fn perform(self, app: &App) -> Result<RemovedWebhook, OperationError> {
         let mut transaction = app.database.delivery.begin().await?;
+        registry::pause(&mut transaction, &self.webhook_id, "operator").await?;
+        transaction.commit().await?;
+        let mut connection = app.database.delivery.acquire().await?;
+        while registry::remove_events(&mut connection, &self.webhook_id).await? {}
+        drop(connection);
+        let mut transaction = app.database.delivery.begin().await?;
         let is_removed = registry::remove(&mut transaction, &self.webhook_id).await?;
         transaction.commit().await?;
         if is_removed { Ok(RemovedWebhook { webhook_id: self.webhook_id }) } else { Err(unknown(&self.webhook_id)) }

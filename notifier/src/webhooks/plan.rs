@@ -172,6 +172,18 @@ impl Planner {
         if moved.execute(&mut *transaction).await?.rows_affected() > 0 {
             tracing::warn!(stream.label = self.label, position = end, "webhooks begin at the end of another log");
         }
+        // A log with more partitions has streams that no webhook has read.
+        query!(
+            "insert into webhook_cursors (webhook_id, stream, is_replay, incarnation, position)
+             select webhook_id, $1, false, $2, $3
+             from webhooks
+             on conflict do nothing",
+            self.label,
+            self.incarnation,
+            end
+        )
+        .execute(&mut *transaction)
+        .await?;
         query!(
             "update webhook_events
              set state = 'dead', detail = 'the log was replaced', updated_at = now()
