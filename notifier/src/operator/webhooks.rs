@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BoxEvent, Position};
+use domain::{BoxEvent, BoxId, Position};
 use operator_protocol::{
     AddWebhook, AddedWebhook, ListWebhooks, PauseWebhook, RemoveWebhook, RemovedWebhook, ReplayWebhook, ResumeWebhook,
     ShowWebhook, ShownWebhook, Webhook, WebhookProgress,
@@ -42,7 +42,7 @@ impl Operation for AddWebhook {
         }
         let (webhook_id, secret) = (format!("wh-{}", clock::new_id().simple()), Secret::generate());
         let types: Vec<String> = types.into_iter().collect();
-        let box_id = self.box_id.as_ref().map(|box_id| box_id.as_str());
+        let box_id = self.box_id.as_ref().map(BoxId::as_str);
         let mut transaction = app.database.delivery.begin().await?;
         let added = registry::add(&mut transaction, (&webhook_id, &secret), &self.url, &types, box_id, &ends).await?;
         let Some(webhook) = added else { return refused("there are too many webhooks") };
@@ -101,6 +101,12 @@ impl Operation for ResumeWebhook {
 
 impl Operation for RemoveWebhook {
     async fn perform(self, app: &App) -> Result<RemovedWebhook, OperationError> {
+        let mut transaction = app.database.delivery.begin().await?;
+        registry::pause(&mut transaction, &self.webhook_id, "operator").await?;
+        transaction.commit().await?;
+        let mut connection = app.database.delivery.acquire().await?;
+        while registry::remove_events(&mut connection, &self.webhook_id).await? {}
+        drop(connection);
         let mut transaction = app.database.delivery.begin().await?;
         let is_removed = registry::remove(&mut transaction, &self.webhook_id).await?;
         transaction.commit().await?;

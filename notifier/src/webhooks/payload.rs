@@ -1,4 +1,4 @@
-//! The body of a request: one event as CloudEvents 1.0 in structured JSON.
+//! The body of a request: one event in the structured JSON of `CloudEvents` 1.0.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use event_store::{DecodeError, RecordedCommit};

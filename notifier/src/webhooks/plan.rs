@@ -172,6 +172,18 @@ impl Planner {
         if moved.execute(&mut *transaction).await?.rows_affected() > 0 {
             tracing::warn!(stream.label = self.label, position = end, "webhooks begin at the end of another log");
         }
+        // A log with more partitions has streams that no webhook has read.
+        query!(
+            "insert into webhook_cursors (webhook_id, stream, is_replay, incarnation, position)
+             select webhook_id, $1, false, $2, $3
+             from webhooks
+             on conflict do nothing",
+            self.label,
+            self.incarnation,
+            end
+        )
+        .execute(&mut *transaction)
+        .await?;
         query!(
             "update webhook_events
              set state = 'dead', detail = 'the log was replaced', updated_at = now()
@@ -284,10 +296,10 @@ impl Planner {
             keys.iter().filter_map(|key| Some(self.cursors.get(*key)?.webhook.clone())).collect();
         let planned = matching(commits, to, &webhooks);
         let is_due = |cursor: &Cursor| to - cursor.stored >= STORE_INTERVAL || cursor.until == Some(to);
+        let has_event = |webhook_id: &str| planned.iter().any(|planned| planned.webhook_id == webhook_id);
         let must_store: Vec<&Key> = keys
             .iter()
-            .filter(|(webhook_id, _)| planned.iter().any(|planned| planned.webhook_id == *webhook_id))
-            .chain(keys.iter().filter(|key| self.cursors.get(**key).is_some_and(is_due)))
+            .filter(|key| has_event(&key.0) || self.cursors.get(**key).is_some_and(is_due))
             .copied()
             .collect();
         if !must_store.is_empty() {

@@ -228,7 +228,17 @@ pub(crate) async fn resume(
     announce_change(connection).await
 }
 
-/// Removes a webhook with its events. Returns false if there is none.
+/// Removes events of a webhook, some at a time: a statement must not take too long. Returns true if there may be more.
+pub(crate) async fn remove_events(connection: &mut PgConnection, webhook_id: &str) -> Result<bool, sqlx::Error> {
+    let removed = query!(
+        "delete from webhook_events
+         where ctid = any(array(select ctid from webhook_events where webhook_id = $1 limit 10000))",
+        webhook_id
+    );
+    Ok(removed.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Removes a webhook. Returns false if there is none.
 pub(crate) async fn remove(connection: &mut PgConnection, webhook_id: &str) -> Result<bool, sqlx::Error> {
     let removed = query!("delete from webhooks where webhook_id = $1", webhook_id).execute(&mut *connection).await?;
     announce_change(connection).await?;

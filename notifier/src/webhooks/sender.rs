@@ -277,16 +277,16 @@ mod tests {
         }
     }
 
-    fn response(status: u16, retry_after: Option<&str>) -> Result<Response, RequestError> {
+    fn response(status: u16, retry_after: Option<&str>) -> Response {
         let mut headers = axum::http::HeaderMap::new();
         headers.extend(retry_after.map(|value| (header::RETRY_AFTER, value.parse().unwrap())));
-        Ok(Response { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() })
+        Response { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() }
     }
 
     #[tokio::test]
     async fn only_a_success_is_done() {
         let sender = sender(Reach::Public);
-        let outcome = |attempt, status| sender.outcome(&delivery(attempt, false), &response(status, None));
+        let outcome = |attempt, status| sender.outcome(&delivery(attempt, false), &Ok(response(status, None)));
         assert_eq!(outcome(1, 204), (Outcome::Done, Health::Working));
         assert_eq!(outcome(1, 410), (Outcome::Gone("status 410".to_owned()), Health::Working));
         for (attempt, status, longest) in [(1, 302, 1), (3, 404, 4), (9, 500, 256), (13, 503, 3_600), (99, 500, 3_600)]
@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_receiver_may_ask_for_a_pause() {
         let sender = sender(Reach::Public);
-        let (outcome, health) = sender.outcome(&delivery(1, false), &response(429, Some("120")));
+        let (outcome, health) = sender.outcome(&delivery(1, false), &Ok(response(429, Some("120"))));
         let pause = Duration::from_mins(2);
         assert_eq!((outcome, health), (Outcome::Retry(pause, "status 429".to_owned()), Health::Pausing(pause)));
     }
@@ -312,7 +312,7 @@ mod tests {
         let failure = Err(RequestError::Broken("the connection was refused"));
         let expected = (Outcome::Dead("the connection was refused".to_owned()), Health::Failing);
         assert_eq!(sender.outcome(&delivery(20, true), &failure), expected);
-        assert_eq!(sender.outcome(&delivery(20, true), &response(200, None)), (Outcome::Done, Health::Working));
+        assert_eq!(sender.outcome(&delivery(20, true), &Ok(response(200, None))), (Outcome::Done, Health::Working));
     }
 
     #[tokio::test]

@@ -66,27 +66,27 @@ impl WebhookWorker {
     /// Returns when no webhook is active any more.
     async fn plan_and_send(&mut self, mut planner: Planner, label: &str) -> Result<(), PlanError> {
         self.sender.keep(&planner.active());
-        let planned = watch::Sender::new(());
+        let new_events = watch::Sender::new(());
         let incarnation = planner.incarnation().to_owned();
-        let sending = send(&self.sender, (label, &incarnation), planned.subscribe());
+        let sending = send(&self.sender, (label, &incarnation), new_events.subscribe());
         let planning = async {
             loop {
                 tokio::select! {
                     events = planner.step() => if events? > 0 {
-                        planned.send_replace(());
+                        new_events.send_replace(());
                     },
                     _ = self.changes.changed() => {
                         if !planner.reload().await? {
                             return Ok(());
                         }
                         self.sender.keep(&planner.active());
-                        planned.send_replace(());
+                        new_events.send_replace(());
                     }
                 }
             }
         };
         tokio::select! {
-            planned = planning => planned,
+            ended = planning => ended,
             sent = sending => match sent? {},
         }
     }

@@ -40,7 +40,15 @@ struct Cluster {
 
 fn passwords() -> Passwords {
     let same = || "secret".to_owned();
-    Passwords { admin: same(), command: same(), projector: same(), query: same(), device: same(), operator: same() }
+    Passwords {
+        admin: same(),
+        command: same(),
+        projector: same(),
+        query: same(),
+        notifier: same(),
+        device: same(),
+        operator: same(),
+    }
 }
 
 impl Cluster {

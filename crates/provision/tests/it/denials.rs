@@ -131,17 +131,25 @@ const ALL: [May; 6] = [
     },
     May {
         account: Account::Notifier,
-        read: &[],
+        read: &["BOX_0", "BOX_1", "BOX_2", "BOX_3"],
         buckets: &["notifier"],
-        publish: &["JS.core.API.$KV.notifier.*.*", "presence.ask", "devices.remove"],
-        subscribe: &["_INBOX_notifier.>", "projected.>"],
+        publish: &["JS.core.API.$KV.notifier.*.*", "presence.ask", "devices.remove", "_R_.>"],
+        subscribe: &[
+            "_INBOX_notifier.>",
+            "stored.BOX_0.>",
+            "stored.BOX_1.>",
+            "stored.BOX_2.>",
+            "stored.BOX_3.>",
+            "projected.>",
+            "ops.notifier.*",
+        ],
     },
     May { account: Account::Device, read: &[], buckets: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
     May {
         account: Account::Operator,
         read: &[],
         buckets: &[],
-        publish: &["ops.projector.*", "cmd.*"],
+        publish: &["ops.projector.*", "ops.notifier.*", "cmd.*"],
         subscribe: &["_INBOX_operator.>"],
     },
 ];
@@ -193,7 +201,7 @@ const ON_A_STREAM: [&str; 42] = [
 ];
 
 /// The operations on the server, and the subjects between processes.
-const BESIDES: [&str; 41] = [
+const BESIDES: [&str; 43] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
@@ -219,6 +227,8 @@ const BESIDES: [&str; 41] = [
     "signal.room.b1.1",
     "ops.projector.status",
     "ops.projector.drop.more",
+    "ops.notifier.webhook_list",
+    "ops.notifier.webhook.list",
     "ops.other",
     "cmd.post_message",
     "cmd.post.message",
@@ -238,7 +248,7 @@ const BESIDES: [&str; 41] = [
 ];
 
 /// Patterns for subscribing to everything, besides all subjects for publishing.
-const SUBSCRIPTIONS: [&str; 25] = [
+const SUBSCRIPTIONS: [&str; 26] = [
     ">",
     "*",
     "*.>",
@@ -254,6 +264,7 @@ const SUBSCRIPTIONS: [&str; 25] = [
     "cmd.>",
     "erasure.*",
     "ops.projector.*",
+    "ops.notifier.*",
     "ops.>",
     "stored.>",
     "stored.*.>",
