@@ -45,6 +45,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
 pub(crate) fn register(registry: &mut Registry, statuses: Statuses, delivery: Arc<Delivery>) {
     // All label values exist from the start: a rate needs an initial sample.
     for route in &delivery.routes {
+        drop(METRICS.duration.get_or_create(&[("provider", route.provider)]));
         for outcome in OUTCOMES {
             drop(METRICS.attempts.get_or_create(&[("provider", route.provider), ("outcome", outcome)]));
         }

@@ -20,15 +20,18 @@ pub struct WebhookArgs {
     pub webhook_ca_file: Option<PathBuf>,
 
     /// Timeout of one request to a webhook, in seconds
-    #[arg(long, env = "BOXROOM_WEBHOOK_TIMEOUT", default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(long, env = "BOXROOM_WEBHOOK_TIMEOUT", default_value_t = 15, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=60))]
     pub webhook_timeout: u64,
 
     /// Longest pause between two attempts to send an event to a webhook, in seconds
-    #[arg(long, env = "BOXROOM_WEBHOOK_MAX_RETRY", default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, env = "BOXROOM_WEBHOOK_MAX_RETRY", default_value_t = 3600, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub webhook_max_retry: u64,
 
     /// Time after which an event that a webhook does not accept is given up, in minutes
-    #[arg(long, env = "BOXROOM_WEBHOOK_LIFETIME", default_value_t = 4320, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=40_320))]
+    #[arg(long, env = "BOXROOM_WEBHOOK_LIFETIME", default_value_t = 4320, value_name = "MINUTES")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=40_320))]
     pub webhook_lifetime: u64,
 }
 

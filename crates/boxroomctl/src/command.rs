@@ -32,7 +32,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The commands. Most are requests to the running projectors or notifiers; any number of operators may send them concurrently.
+/// The commands. Most are requests to the running projectors or notifiers; any number of operators may send them
+/// concurrently.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show every generation and the progress of its streams

@@ -117,8 +117,8 @@ impl Client {
         Ok(Self { connections, guard, timeout: settings.timeout })
     }
 
-    /// Checks an address without connecting to it. The addresses that its name resolves to are checked when a connection
-    /// is made.
+    /// Checks an address without connecting to it. The addresses that its name resolves to are checked when a
+    /// connection is made.
     pub fn check(&self, uri: &Uri) -> Result<(), RequestError> {
         Ok(self.guard.check(uri)?)
     }

@@ -211,8 +211,8 @@ pub(crate) async fn record(
     transaction.commit().await
 }
 
-/// Finds the events that a notifier was sending when it ended, except those that this process is still sending. They are
-/// sent again. Returns their number.
+/// Finds the events that a notifier was sending when it ended, except those that this process is still sending. They
+/// are sent again. Returns their number.
 pub(crate) async fn recover(pool: &PgPool, stream: &str, in_flight: &[EventKey]) -> Result<u64, sqlx::Error> {
     let webhook_ids: Vec<String> = in_flight.iter().map(|key| key.webhook_id.clone()).collect();
     let replays: Vec<bool> = in_flight.iter().map(|key| key.is_replay).collect();

@@ -88,8 +88,8 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// Opens the planner at the end of the log, if there are active webhooks. Those of another incarnation of the stream
-    /// begin at its end.
+    /// Opens the planner at the end of the log, if there are active webhooks. Those of another incarnation of the
+    /// stream begin at its end.
     pub(crate) async fn open(
         pool: &PgPool,
         log: &Arc<dyn Log>,
