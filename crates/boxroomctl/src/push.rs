@@ -68,6 +68,7 @@ impl PushCommand {
 /// The final section of the help of all these commands.
 pub(crate) const EXAMPLES: &str = help!(
     "  boxroomctl push dead list
+  boxroomctl push dead retry 0193a7c0-5c1e-7000-8000-000000000001
   boxroomctl push dead list --json | jq -r .push_id | xargs -n1 boxroomctl push dead retry
   boxroomctl push dead show 0193a7c0-5c1e-7000-8000-000000000001
   boxroomctl push dead drop 0193a7c0-5c1e-7000-8000-000000000001"
