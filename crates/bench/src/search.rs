@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     messages: u64,
     /// Number of searches for each word and member
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 1000, value_name = "N")]
     repeats: usize,
     /// Print the plans
     #[arg(long)]
@@ -119,7 +119,7 @@ async fn repeat(served: &Served, rooms: u32, q: &'static str, repeats: usize) ->
     }
     let cpu_ms = processes.used().since(before).postgres * 1000.0 / f64::from(u32::try_from(repeats)?);
     times.sort_unstable();
-    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
+    let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1));
     let milliseconds = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
     Ok(Measured { rooms, q, found, p50_ms: milliseconds(at(50)), p99_ms: milliseconds(at(99)), cpu_ms })
 }
