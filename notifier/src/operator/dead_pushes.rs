@@ -80,9 +80,13 @@ impl Operation for ListDeadPushes {
     async fn perform(self, app: &App) -> Result<DeadPushes, OperationError> {
         let mut connection = app.database.delivery.acquire().await?;
         let pushes = find(&mut connection, None).await?;
+        let listed = i64::try_from(pushes.len()).unwrap_or(i64::MAX);
+        if listed < MAX_LISTED {
+            return Ok(DeadPushes { pushes, more: 0 });
+        }
         let count = query_scalar!(r#"select count(*) as "count!" from pushes where state = 'dead'"#);
-        let count = count.fetch_one(&mut *connection).await?.unsigned_abs();
-        Ok(DeadPushes { more: count.saturating_sub(pushes.len() as u64), pushes })
+        let count = count.fetch_one(&mut *connection).await?;
+        Ok(DeadPushes { pushes, more: u64::try_from(count - listed).unwrap_or_default() })
     }
 }
 
