@@ -47,18 +47,19 @@ async fn handle(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
         app.deadlines.schedule(room_id, room.next_deadline()).await?;
         return Ok(Outcome::ArmedAgain);
     }
-    if fired.at == closes_at {
-        return close(app, fired).await;
+    // A warning may fire late.
+    if fired.at == closes_at || closes_at <= clock::now() {
+        return close(app, room_id, closes_at).await;
     }
     warn(app, room_id, closes_at).await
 }
 
-async fn close(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
-    if execute(app, &fired.room_id, RoomCommand::ExpireRoom { closes_at: fired.at }).await? {
-        tracing::info!(room.id = %fired.room_id, "closed a room at its deadline");
+async fn close(app: &App, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<Outcome, Error> {
+    if execute(app, room_id, RoomCommand::ExpireRoom { closes_at }).await? {
+        tracing::info!(room.id = %room_id, "closed a room at its deadline");
         return Ok(Outcome::Closed);
     }
-    Ok(Outcome::Stale)
+    arm_successor(app, room_id, closes_at).await
 }
 
 /// Warns the members of a room. The end of the room is scheduled before, so that a failed warning does not delay it.
@@ -67,7 +68,12 @@ async fn warn(app: &App, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<O
     if execute(app, room_id, RoomCommand::WarnOfClosing { closes_at, at: clock::now() }).await? {
         return Ok(Outcome::Warned);
     }
-    // A command may have come first: an extension, or the opening of the next room. Its deadline was replaced.
+    arm_successor(app, room_id, closes_at).await
+}
+
+/// Arms the deadline of the box again after a command without effect: an extension or the opening of the next room may
+/// have come first, and its deadline may have been replaced.
+async fn arm_successor(app: &App, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<Outcome, Error> {
     let (state, _) = app.boxes.load_latest(room_id.box_id()).await?;
     match state.room().filter(|room| !room.is_closed()) {
         Some(room) if (room.room_id(), room.closes_at()) != (room_id, closes_at) => {

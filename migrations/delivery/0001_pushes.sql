@@ -64,3 +64,11 @@ create table held_boxes (
     since bigint not null,
     primary key (stream, incarnation, box_id)
 );
+
+-- How far the alarms of each stream are planned in these tables. The position that counts is in NATS: if that one is
+-- further, these tables are a copy that was restored.
+create table planned_positions (
+    stream text primary key,
+    incarnation text not null,
+    position bigint not null
+);

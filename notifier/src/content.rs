@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use push::{DeviceToken, PushMessage, RegistrationToken, Subscription, Target};
 use service_kit::clock;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, query_as, query_scalar};
 
 use crate::{
     decision::{Alarm, Reason, reason_against},
@@ -44,8 +44,29 @@ pub(crate) enum Composed {
     Send(Box<Content>),
     /// The user or the device need not be told any more.
     Skip(&'static str),
+    /// The read model has not reached the alarm yet: another generation may be behind.
+    Later,
     /// The stored target is not one of its provider.
     Invalid(String),
+}
+
+/// A device, the room, and the alarm as the read model shows them.
+struct Found {
+    provider: String,
+    target: String,
+    locale: String,
+    /// None if it is erased.
+    title: Option<String>,
+    v: i64,
+    message_id: Option<i64>,
+    stands: bool,
+    is_read: bool,
+    by: Option<String>,
+    body: Option<String>,
+    /// True if the read model has not reached the alarm.
+    is_behind: bool,
+    /// The number of alarms of the room up to this one that stand and are unread.
+    standing: i64,
 }
 
 /// Composes a push message from the read model, unless its user need not be told any more.
@@ -56,46 +77,21 @@ pub(crate) async fn compose(
     push: &Push,
 ) -> Result<Composed, sqlx::Error> {
     let Push { group, .. } = push;
-    let found = query!(
-        r#"select
-             d.provider,
-             d.target,
-             d.locale,
-             case when r.title_erased then null else r.title end as title,
-             r.v,
-             a.user_id is not null as "exists!",
-             a.message_id as "message_id?",
-             coalesce(a.withdrawn is null, false) as "stands!",
-             coalesce(a.latest <= ar.up_to, false) as "is_read!",
-             u.nickname as "by?",
-             m.body as "body?"
-           from devices d
-           join rooms r on r.box_id = $3 and r.room_id = $4
-           left join alarms a on a.user_id = d.user_id and a.stream = $5 and a.position = $6 and a.kind = $7
-           left join alarms_read ar on ar.user_id = d.user_id and ar.stream = $5
-           left join users u on u.user_id = a.by
-           left join messages m on m.box_id = $3 and m.room_id = $4 and m.message_id = a.message_id
-           where d.user_id = $1 and d.device_id = $2"#,
-        group.user_id,
-        push.device_id,
-        group.box_id,
-        group.room_id,
-        push.stream,
-        push.position,
-        push.kind
-    );
-    let Some(found) = found.fetch_optional(&mut *connection).await? else { return Ok(Composed::Skip("no_device")) };
-    let alarm = Alarm {
-        kind: push.kind.clone(),
-        message_id: found.message_id,
-        stands: found.exists && found.stands,
-        is_read: found.is_read,
-    };
+    let Some(found) = find(connection, push).await? else { return Ok(Composed::Skip("no_device")) };
+    if found.is_behind {
+        return Ok(Composed::Later);
+    }
+    let alarm =
+        Alarm { kind: push.kind.clone(), message_id: found.message_id, stands: found.stands, is_read: found.is_read };
     let Some(recipient) = recipient(connection, group).await? else { return Ok(Composed::Skip("erased")) };
-    let reason = reason_against(&alarm, &group.user_id, &recipient, &BTreeSet::new(), clock::now());
+    let against = |alarm: &Alarm| reason_against(alarm, &group.user_id, &recipient, &BTreeSet::new(), clock::now());
+    let mut reason = against(&alarm);
     // Earlier alarms of the message may still stand.
-    let is_reduced = reason == Some(Reason::Withdrawn) && push.alarms > 1;
-    if let Some(reason) = reason.filter(|_| !is_reduced) {
+    let is_reduced = reason == Some(Reason::Withdrawn) && push.alarms > 1 && found.standing > 0;
+    if is_reduced {
+        reason = against(&Alarm { message_id: None, stands: true, ..alarm.clone() });
+    }
+    if let Some(reason) = reason {
         return Ok(Composed::Skip(reason.as_str()));
     }
     let target = match parse(&found.provider, &found.target) {
@@ -122,7 +118,9 @@ pub(crate) async fn compose(
         ("v".to_owned(), found.v.to_string()),
         ("alarms".to_owned(), push.alarms.to_string()),
     ]);
-    data.extend(found.message_id.map(|message_id| ("message_id".to_owned(), message_id.to_string())));
+    data.extend(
+        found.message_id.filter(|_| !is_reduced).map(|message_id| ("message_id".to_owned(), message_id.to_string())),
+    );
     let message = PushMessage {
         id: push.id,
         collapse_key: Some(group.room_id.clone()),
@@ -134,6 +132,62 @@ pub(crate) async fn compose(
         ttl: Duration::from_secs(push.expires_in_s.unsigned_abs()),
     };
     Ok(Composed::Send(Box::new(Content { message, target, stored_target: found.target })))
+}
+
+/// Reads what the message says. Returns none for a device that does not exist any more, or whose target belongs to
+/// another one by now.
+async fn find(connection: &mut PgConnection, push: &Push) -> Result<Option<Found>, sqlx::Error> {
+    let Push { group, .. } = push;
+    let found = query_as!(
+        Found,
+        r#"select
+             d.provider,
+             d.target,
+             d.locale,
+             case when r.title_erased then null else r.title end as title,
+             r.v,
+             a.message_id as "message_id?",
+             a.user_id is not null and a.withdrawn is null as "stands!",
+             coalesce(a.latest <= ar.up_to, false) as "is_read!",
+             u.nickname as "by?",
+             m.body as "body?",
+             c.position < $6 as "is_behind!",
+             (
+               select count(*)
+               from alarms others
+               where others.user_id = $1
+                 and others.stream = $5
+                 and others.room_id = $4
+                 and others.position <= $6
+                 and others.withdrawn is null
+                 and others.latest > coalesce(ar.up_to, 0)
+             ) as "standing!"
+           from devices d
+           join checkpoints c on c.stream = $5
+           join rooms r on r.box_id = $3 and r.room_id = $4
+           left join alarms a on a.user_id = d.user_id and a.stream = $5 and a.position = $6 and a.kind = $7
+           left join alarms_read ar on ar.user_id = d.user_id and ar.stream = $5
+           left join users u on u.user_id = a.by
+           left join messages m on m.box_id = $3 and m.room_id = $4 and m.message_id = a.message_id
+           where d.user_id = $1
+             and d.device_id = $2
+             and not exists (
+               select
+               from devices other
+               where md5(other.target) = md5(d.target)
+                 and other.target = d.target
+                 and (other.registered_at, other.user_id, other.device_id)
+                   > (d.registered_at, d.user_id, d.device_id)
+             )"#,
+        group.user_id,
+        push.device_id,
+        group.box_id,
+        group.room_id,
+        push.stream,
+        push.position,
+        push.kind
+    );
+    found.fetch_optional(connection).await
 }
 
 fn parse(provider: &str, target: &str) -> Result<Target, String> {

@@ -49,7 +49,7 @@ impl Database {
             // A notifier that freezes within a transaction must not hold its rows forever.
             ("idle_in_transaction_session_timeout", "5s"),
         ]);
-        let control = pool(1, options.clone().options([("search_path", "control")]));
+        let control = pool(2, options.clone().options([("search_path", "control")]));
         let delivery = pool(pool_size, options.clone().options([("search_path", "delivery")]));
         Ok(Self { options, pool_size, control, delivery, served: Mutex::default() })
     }
@@ -97,7 +97,8 @@ impl Database {
              limit 1",
             read_model::version()
         );
-        let number = number.fetch_optional(&self.control).await?;
+        let number = timeout(ACQUIRE_TIMEOUT, number.fetch_optional(&self.control)).await;
+        let number = number.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         if let Some(number) = number
             && served.as_ref().is_none_or(|served| served.number != number)
         {

@@ -10,14 +10,14 @@ use push::{Failure, Providers, Scope};
 use sqlx::PgPool;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
 use crate::{
     content::{self, Composed, Content, Preview, compose},
     database::Database,
-    gate::{Gate, Health, backoff},
+    gate::{Call, Gate, Health, backoff},
     metrics::METRICS,
     pushes::{self, Outcome, Push},
     removed_devices::RemovedDevices,
@@ -28,6 +28,13 @@ use crate::{
 const MIN_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_mins(10);
 
+/// That limit for failures of a whole service.
+const MAX_SERVICE_RETRY: Duration = Duration::from_secs(30);
+
+/// The time limit of composing a message, and of an attempt to record a result. The server's own limits do not help if
+/// it has vanished.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The pause of a provider that rejects the credentials of the installation.
 const UNAUTHORIZED_PAUSE: Duration = Duration::from_mins(1);
 
@@ -37,7 +44,7 @@ const RECORD_RETRY: Duration = Duration::from_millis(500);
 /// A provider as the tables name it, with its gate.
 pub(crate) struct Route {
     pub(crate) provider: &'static str,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Sends for all streams of the process.
@@ -49,6 +56,8 @@ pub(crate) struct Delivery {
     pub(crate) texts: Texts,
     pub(crate) preview: Preview,
     pub(crate) removed_devices: RemovedDevices,
+    /// The timeout of one call.
+    pub(crate) timeout: Duration,
     in_flight: Mutex<BTreeSet<Uuid>>,
     ended: watch::Sender<()>,
 }
@@ -60,28 +69,26 @@ impl Delivery {
         routes: Vec<Route>,
         (texts, preview): (Texts, Preview),
         removed_devices: RemovedDevices,
+        timeout: Duration,
     ) -> Self {
         let (in_flight, ended) = (Mutex::default(), watch::Sender::new(()));
-        Self { database, providers, routes, texts, preview, removed_devices, in_flight, ended }
+        Self { database, providers, routes, texts, preview, removed_devices, timeout, in_flight, ended }
     }
 
     /// Begins as many attempts as are due and allowed. Returns their number.
     pub(crate) async fn start(self: &Arc<Self>, pool: &PgPool, stream: &str) -> Result<usize, sqlx::Error> {
         let mut begun = 0;
-        for (index, route) in self.routes.iter().enumerate() {
-            let reserved = route.gate.reserve(usize::MAX);
-            if reserved == 0 {
+        for route in &self.routes {
+            let mut reservation = route.gate.reserve();
+            if reservation.calls() == 0 {
                 continue;
             }
-            let limit = i64::try_from(reserved).unwrap_or(i64::MAX);
-            let claimed = pushes::claim(pool, stream, route.provider, limit).await.inspect_err(|_| {
-                route.gate.cancel(reserved);
-            })?;
-            route.gate.cancel(reserved - claimed.len());
-            begun += claimed.len();
-            for push in claimed {
+            let limit = i64::try_from(reservation.calls()).unwrap_or(i64::MAX);
+            for push in pushes::claim(pool, stream, route.provider, limit).await? {
+                let Some(call) = reservation.begin() else { break };
+                begun += 1;
                 self.in_flight().insert(push.id);
-                supervision::spawn("a push message", self.clone().deliver(index, push));
+                supervision::spawn("a push message", self.clone().deliver(route.provider, call, push));
             }
         }
         Ok(begun)
@@ -105,30 +112,30 @@ impl Delivery {
         }
     }
 
-    async fn deliver(self: Arc<Self>, route: usize, push: Push) {
+    async fn deliver(self: Arc<Self>, provider: &'static str, call: Call, push: Push) {
         let begun = Instant::now();
         let (outcome, health) = self.attempt(&push).await;
-        if let Some(route) = self.routes.get(route) {
-            METRICS.attempted(route.provider, &outcome, begun.elapsed());
-            // Recorded first: until then the attempt counts, so that a lost database stops further attempts.
-            self.record(&push, &outcome).await;
-            route.gate.finish(health);
-        }
+        METRICS.attempted(provider, &outcome, begun.elapsed());
+        // Recorded first: until then the attempt counts, so that a lost database stops further attempts.
+        self.record(&push, &outcome).await;
+        call.finish(health);
         self.in_flight().remove(&push.id);
         self.ended.send_replace(());
     }
 
     async fn attempt(&self, push: &Push) -> (Outcome, Health) {
         if push.expires_in_s <= 0 {
-            return (Outcome::Dead("expired".to_owned()), Health::Working);
+            return (Outcome::Dead("expired".to_owned()), Health::Unknown);
         }
         let content = match self.compose(push).await {
             Ok(Composed::Send(content)) => content,
-            Ok(Composed::Skip(reason)) => return (Outcome::Skipped(reason), Health::Working),
-            Ok(Composed::Invalid(detail)) => return (Outcome::Dead(detail), Health::Working),
+            Ok(Composed::Skip(reason)) => return (Outcome::Skipped(reason), Health::Unknown),
+            Ok(Composed::Invalid(detail)) => return (Outcome::Dead(detail), Health::Unknown),
+            // The served generation has not reached the alarm.
+            Ok(Composed::Later) => return (Outcome::Postponed(MIN_RETRY), Health::Unknown),
             Err(error) => {
                 tracing::debug!(%error, "a push message cannot be composed now");
-                return (Outcome::Postponed(MIN_RETRY), Health::Working);
+                return (Outcome::Postponed(MIN_RETRY), Health::Unknown);
             }
         };
         let sent = self.providers.send(&content.message, &content.target).await;
@@ -136,15 +143,23 @@ impl Delivery {
     }
 
     async fn compose(&self, push: &Push) -> Result<Composed, sqlx::Error> {
-        let pool = self.database.last_served().await?.pool;
-        let mut connection = pool.acquire().await?;
-        compose(&mut connection, &self.texts, self.preview, push).await
+        let composed = async {
+            let pool = self.database.last_served().await?.pool;
+            let mut connection = pool.acquire().await?;
+            compose(&mut connection, &self.texts, self.preview, push).await
+        };
+        timeout(DATABASE_TIMEOUT, composed).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     async fn outcome(&self, push: &Push, content: &Content, failure: Option<Failure>) -> (Outcome, Health) {
-        let after = |pause: Option<Duration>| {
+        let after = |pause: Option<Duration>, scope: Scope| {
             let attempts = push.attempt.unsigned_abs().saturating_sub(1);
-            pause.unwrap_or_default().max(backoff(attempts, MIN_RETRY, MAX_RETRY))
+            // The gate limits the attempts while a whole service fails.
+            let longest = match scope {
+                Scope::Service => MAX_SERVICE_RETRY,
+                Scope::Target => MAX_RETRY,
+            };
+            pause.unwrap_or_default().max(backoff(attempts, MIN_RETRY, longest))
         };
         let expires = Duration::from_secs(push.expires_in_s.unsigned_abs());
         let retry = |pause: Duration, detail: String| {
@@ -161,7 +176,7 @@ impl Delivery {
                 (Outcome::Dead(detail), Health::Working)
             }
             Some(Failure::Throttled { retry_after, scope }) => {
-                let pause = after(retry_after);
+                let pause = after(retry_after, scope);
                 let health = match scope {
                     Scope::Service => Health::Pausing(pause),
                     Scope::Target => Health::Working,
@@ -174,11 +189,11 @@ impl Delivery {
                     (Scope::Service, None) => Health::Failing,
                     (Scope::Target, _) => Health::Working,
                 };
-                (retry(after(retry_after), detail), health)
+                (retry(after(retry_after, scope), detail), health)
             }
             Some(Failure::Unauthorized { scope: Scope::Service, detail }) => {
                 tracing::error!(detail, "a provider rejects the credentials");
-                (retry(after(Some(UNAUTHORIZED_PAUSE)), detail), Health::Pausing(UNAUTHORIZED_PAUSE))
+                (retry(after(Some(UNAUTHORIZED_PAUSE), Scope::Service), detail), Health::Pausing(UNAUTHORIZED_PAUSE))
             }
         }
     }
@@ -199,11 +214,8 @@ impl Delivery {
     /// Records a result, as soon as the database is available.
     async fn record(&self, push: &Push, outcome: &Outcome) {
         loop {
-            let recorded = async {
-                let pool = self.database.last_served().await?.pool;
-                pushes::record(&pool, push, outcome).await
-            };
-            let Err(error) = recorded.await else { return };
+            let recorded = timeout(DATABASE_TIMEOUT, pushes::record(&self.database.delivery, push, outcome)).await;
+            let Err(error) = recorded.unwrap_or(Err(sqlx::Error::PoolTimedOut)) else { return };
             tracing::debug!(%error, "the result of a push message cannot be recorded yet");
             sleep(RECORD_RETRY).await;
         }

@@ -2,7 +2,7 @@
 //! receiver of a webhook.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,9 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause of calls to a push provider.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_mins(1);
 
+/// The wait while another task has reserved all calls.
+const RESERVED_WAIT: Duration = Duration::from_millis(100);
+
 /// The gate to one server, for all streams of the process.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -28,11 +31,24 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Calls that have begun, and those that may begin at any moment.
     running: usize,
+    reserved: usize,
     failures: u32,
     /// After a failure of the server: no call before, and one at a time until one succeeds.
     paused_until: Option<Instant>,
 }
+
+/// The right to begin some calls. What is not used is given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    gate: Arc<Gate>,
+    calls: usize,
+}
+
+/// A call that has begun. Dropped without a result, it shows nothing about the server.
+#[derive(Debug)]
+pub(crate) struct Call(Option<Arc<Gate>>);
 
 /// The health of a server as a call has shown it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +59,8 @@ pub(crate) enum Health {
     Failing,
     /// It asks for a pause, or rejects the credentials.
     Pausing(Duration),
+    /// It was not called.
+    Unknown,
 }
 
 impl Gate {
@@ -50,35 +68,36 @@ impl Gate {
         Self { concurrency, max_pause, state: Mutex::default() }
     }
 
-    /// Reserves calls, at most so many. Returns the number that may begin.
-    pub(crate) fn reserve(&self, wanted: usize) -> usize {
+    /// Reserves all calls that may begin.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Reservation {
         let mut state = self.state();
-        let limit = match state.paused_until {
+        let calls = match state.paused_until {
             Some(until) if Instant::now() < until => 0,
-            Some(_) => 1,
-            None => self.concurrency,
+            _ => self.limit(&state).saturating_sub(state.running + state.reserved),
         };
-        let reserved = limit.saturating_sub(state.running).min(wanted);
-        state.running += reserved;
-        reserved
+        state.reserved += calls;
+        Reservation { gate: Arc::clone(self), calls }
     }
 
-    /// Gives back calls that did not begin.
-    pub(crate) fn cancel(&self, calls: usize) {
-        let mut state = self.state();
-        state.running = state.running.saturating_sub(calls);
+    fn limit(&self, state: &State) -> usize {
+        if state.paused_until.is_some() { 1 } else { self.concurrency }
     }
 
     /// Ends one call.
-    pub(crate) fn finish(&self, health: Health) {
+    fn finish(&self, health: Health) {
         let mut state = self.state();
         state.running = state.running.saturating_sub(1);
+        let is_paused = state.paused_until.is_some_and(|until| Instant::now() < until);
         match health {
             Health::Working => {
                 state.failures = 0;
                 // A call that began before the pause does not end it.
-                state.paused_until = state.paused_until.filter(|until| Instant::now() < *until);
+                if !is_paused {
+                    state.paused_until = None;
+                }
             }
+            // One broken connection fails all calls on it: they count once.
+            Health::Failing if is_paused => {}
             Health::Failing => {
                 state.failures += 1;
                 if state.failures >= MAX_FAILURES {
@@ -87,25 +106,76 @@ impl Gate {
                 }
             }
             Health::Pausing(pause) => state.pause(pause.clamp(MIN_PAUSE, Duration::from_hours(1))),
+            Health::Unknown => {}
         }
     }
 
-    /// Returns true if no further call may begin before another one ends.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Returns the time until a call may begin, given when it is due. None while the end of a call is what to wait for.
+    pub(crate) fn wait(&self, due: Duration) -> Option<Duration> {
         let state = self.state();
-        let limit = if state.paused_until.is_some() { 1 } else { self.concurrency };
-        state.running >= limit
+        let pause = state.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            return Some(due.max(pause));
+        }
+        let limit = self.limit(&state);
+        if state.running >= limit {
+            None
+        } else if state.running + state.reserved >= limit {
+            // Reserved calls that do not begin wake nothing.
+            Some(due.max(RESERVED_WAIT))
+        } else {
+            Some(due)
+        }
     }
 
-    /// Returns the time until calls may begin again, or none if they may now. While the only call after a pause runs,
-    /// its end is what to wait for.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        let until = self.state().paused_until?;
-        Some(until.saturating_duration_since(Instant::now())).filter(|pause| !pause.is_zero())
+    /// Returns true if no call may begin now because of a pause.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state().paused_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    /// The number of calls that may still begin.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Begins one call. Returns none if all have begun.
+    pub(crate) fn begin(&mut self) -> Option<Call> {
+        self.calls = self.calls.checked_sub(1)?;
+        let mut state = self.gate.state();
+        state.reserved = state.reserved.saturating_sub(1);
+        state.running += 1;
+        drop(state);
+        Some(Call(Some(Arc::clone(&self.gate))))
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.reserved = state.reserved.saturating_sub(self.calls);
+    }
+}
+
+impl Call {
+    /// Ends the call with what it has shown.
+    pub(crate) fn finish(mut self, health: Health) {
+        if let Some(gate) = self.0.take() {
+            gate.finish(health);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0.take() {
+            gate.finish(Health::Unknown);
+        }
     }
 }
 
@@ -129,45 +199,62 @@ mod tests {
 
     use super::*;
 
+    fn gate(concurrency: usize) -> Arc<Gate> {
+        Arc::new(Gate::new(concurrency, MAX_PAUSE))
+    }
+
+    fn call(gate: &Arc<Gate>) -> Option<Call> {
+        gate.reserve().begin()
+    }
+
     #[test]
-    fn calls_are_limited() {
-        let gate = Gate::new(3, MAX_PAUSE);
-        assert_eq!((gate.reserve(2), gate.reserve(5), gate.reserve(1)), (2, 1, 0));
-        gate.finish(Health::Working);
-        gate.cancel(1);
-        assert_eq!(gate.reserve(9), 2);
+    fn calls_are_limited_and_given_back() {
+        let gate = gate(3);
+        let (first, second) = (call(&gate).unwrap(), call(&gate).unwrap());
+        let reservation = gate.reserve();
+        assert_eq!((reservation.calls(), gate.reserve().calls()), (1, 0));
+        assert_eq!(gate.wait(Duration::ZERO), Some(RESERVED_WAIT));
+        drop(reservation);
+        let third = call(&gate).unwrap();
+        assert_eq!((gate.reserve().calls(), gate.wait(Duration::ZERO)), (0, None));
+        first.finish(Health::Working);
+        drop((second, third));
+        assert_eq!((gate.reserve().calls(), gate.wait(Duration::ZERO)), (3, Some(Duration::ZERO)));
     }
 
     #[tokio::test]
     async fn a_failing_provider_is_tried_once_after_a_pause() {
         pause_clock();
-        let gate = Gate::new(10, MAX_PAUSE);
-        for _ in 0..MAX_FAILURES {
-            assert_eq!(gate.reserve(1), 1);
-            gate.finish(Health::Failing);
+        let gate = gate(10);
+        let calls: Vec<Call> = (0..MAX_FAILURES + 3).filter_map(|_| call(&gate)).collect();
+        for call in calls {
+            call.finish(Health::Failing);
         }
-        assert_eq!(gate.reserve(10), 0);
-        assert!(gate.pause().is_some_and(|pause| pause <= MIN_PAUSE));
+        assert!(call(&gate).is_none() && gate.is_paused());
         advance(MIN_PAUSE).await;
-        assert_eq!((gate.reserve(10), gate.reserve(10)), (1, 0));
-        gate.finish(Health::Failing);
-        assert!(gate.pause().is_some_and(|pause| pause > MIN_PAUSE / 2));
+        let probe = call(&gate).unwrap();
+        assert!(call(&gate).is_none());
+        probe.finish(Health::Unknown);
+        let probe = call(&gate).unwrap();
+        assert!(call(&gate).is_none(), "what was not called shows nothing");
+        probe.finish(Health::Failing);
+        assert!(gate.is_paused());
         advance(2 * MIN_PAUSE).await;
-        assert_eq!(gate.reserve(10), 1);
-        gate.finish(Health::Working);
-        assert_eq!(gate.reserve(20), 10);
+        call(&gate).unwrap().finish(Health::Working);
+        assert_eq!(gate.reserve().calls(), 10);
     }
 
     #[tokio::test]
     async fn a_provider_may_ask_for_a_pause() {
         pause_clock();
-        let gate = Gate::new(10, MAX_PAUSE);
-        assert_eq!(gate.reserve(2), 2);
-        gate.finish(Health::Pausing(Duration::from_secs(30)));
-        gate.finish(Health::Failing);
-        assert_eq!(gate.reserve(1), 0);
+        let gate = gate(10);
+        let (first, second) = (call(&gate).unwrap(), call(&gate).unwrap());
+        first.finish(Health::Pausing(Duration::from_secs(30)));
+        second.finish(Health::Working);
+        assert!(call(&gate).is_none());
+        assert!(gate.wait(Duration::ZERO).is_some_and(|wait| wait > Duration::from_secs(29)));
         advance(Duration::from_secs(30)).await;
-        assert_eq!(gate.reserve(2), 1);
+        assert_eq!(gate.reserve().calls(), 1);
     }
 
     #[test]

@@ -68,9 +68,10 @@ pub(crate) fn register(registry: &mut Registry, statuses: Statuses, delivery: Ar
         )?;
         let sending = value(u64::try_from(delivery.sending().len()).unwrap_or_default());
         gauges(encoder, "notifier_push_sending", "Push messages in an attempt", None, [(none, sending)])?;
-        let paused = delivery.routes.iter().map(|route| {
-            ([("provider", route.provider.to_owned())], f64::from(u8::from(route.gate.pause().is_some())))
-        });
+        let paused = delivery
+            .routes
+            .iter()
+            .map(|route| ([("provider", route.provider.to_owned())], f64::from(u8::from(route.gate.is_paused()))));
         gauges(encoder, "notifier_provider_paused", "1 while calls to a provider pause, else 0", None, paused)
     });
 }

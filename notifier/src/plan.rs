@@ -7,6 +7,10 @@ use crate::cursor::Planned;
 /// The number of positions in one transaction. Each causes a bounded number of alarms.
 const MAX_POSITIONS: i64 = 2_000;
 
+/// The number of boxes released from quarantine, and of positions of each, in one transaction.
+const RELEASED_BOXES: i64 = 16;
+const RELEASED_POSITIONS: i64 = 20_000;
+
 /// What is planned, and when it is due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
@@ -41,6 +45,7 @@ pub(crate) async fn plan(
     let Some(checkpoint) = checkpoint.fetch_optional(&mut *transaction).await? else { return Ok(None) };
     let Some(from) = from.filter(|from| from.incarnation == checkpoint.incarnation) else {
         skip_other_logs(&mut transaction, stream, &checkpoint.incarnation).await?;
+        record(&mut transaction, stream, &checkpoint.incarnation, checkpoint.position).await?;
         transaction.commit().await?;
         let planned = Planned { incarnation: checkpoint.incarnation, position: checkpoint.position };
         return Ok(Some(Progress { planned, alarms: 0, has_more: false }));
@@ -49,13 +54,14 @@ pub(crate) async fn plan(
     let to = checkpoint.position.min(from.position + MAX_POSITIONS).max(from.position);
     let range = Range { stream, incarnation: &checkpoint.incarnation, from: from.position, to };
     hold(&mut transaction, range).await?;
-    let mut alarms = release(&mut transaction, range, rules).await?;
+    let (mut alarms, has_more_released) = release(&mut transaction, range, rules).await?;
     if to > from.position {
         alarms += insert(&mut transaction, range, None, rules).await?;
     }
+    record(&mut transaction, stream, &checkpoint.incarnation, to).await?;
     transaction.commit().await?;
     let planned = Planned { incarnation: checkpoint.incarnation, position: to };
-    Ok(Some(Progress { planned, alarms, has_more: checkpoint.position > to }))
+    Ok(Some(Progress { planned, alarms, has_more: checkpoint.position > to || has_more_released }))
 }
 
 /// Skips what was planned for another incarnation of the stream: its alarms cannot be found any more.
@@ -126,27 +132,93 @@ async fn hold(connection: &mut PgConnection, range: Range<'_>) -> Result<(), sql
     Ok(())
 }
 
-/// Plans the alarms that boxes released from quarantine have caused at positions that are already planned.
-async fn release(connection: &mut PgConnection, range: Range<'_>, rules: Rules) -> Result<u64, sqlx::Error> {
+/// Plans the alarms that released boxes have caused at positions that are already planned: boxes out of quarantine, and
+/// those that a retry has taken further. Returns their number, and true if there is more to do.
+async fn release(connection: &mut PgConnection, range: Range<'_>, rules: Rules) -> Result<(u64, bool), sqlx::Error> {
     let released = query!(
-        "delete from held_boxes
-         where stream = $1
-           and incarnation = $2
-           and not exists (
-             select
-             from quarantined_boxes
-             where quarantined_boxes.stream = held_boxes.stream and quarantined_boxes.box_id = held_boxes.box_id
-           )
-         returning box_id, since",
+        r#"select h.box_id, h.since, q.position as "quarantined_at?"
+           from held_boxes h
+           left join quarantined_boxes q on q.stream = h.stream and q.box_id = h.box_id
+           where h.stream = $1 and h.incarnation = $2 and (q.position is null or q.position > h.since)
+           limit $3"#,
         range.stream,
-        range.incarnation
+        range.incarnation,
+        RELEASED_BOXES
     );
-    let mut alarms = 0;
+    let (mut alarms, mut has_more) = (0, false);
     for released in released.fetch_all(&mut *connection).await? {
-        let missed = Range { from: released.since - 1, to: range.from, ..range };
+        let end = released.quarantined_at.map_or(range.from, |position| range.from.min(position - 1));
+        let to = end.min(released.since - 1 + RELEASED_POSITIONS);
+        let missed = Range { from: released.since - 1, to, ..range };
         alarms += insert(connection, missed, Some(&released.box_id), rules).await?;
+        let since = if to < end { Some(to + 1) } else { released.quarantined_at };
+        has_more |= to < end;
+        let moved = query!(
+            "with moved as (
+               update held_boxes
+               set since = coalesce($4, since)
+               where stream = $1 and incarnation = $2 and box_id = $3 and $4::bigint is not null
+             )
+             delete from held_boxes
+             where stream = $1 and incarnation = $2 and box_id = $3 and $4::bigint is null",
+            range.stream,
+            range.incarnation,
+            released.box_id,
+            since
+        );
+        moved.execute(&mut *connection).await?;
     }
-    Ok(alarms)
+    Ok((alarms, has_more))
+}
+
+/// Records the position beside the rows, to recognize a copy of the database that was restored.
+async fn record(
+    connection: &mut PgConnection,
+    stream: &str,
+    incarnation: &str,
+    position: i64,
+) -> Result<(), sqlx::Error> {
+    query!(
+        "insert into planned_positions (stream, incarnation, position)
+         values ($1, $2, $3)
+         on conflict (stream) do update set incarnation = excluded.incarnation, position = excluded.position
+         where (planned_positions.incarnation, planned_positions.position)
+           is distinct from (excluded.incarnation, excluded.position)",
+        stream,
+        incarnation,
+        position
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Skips everything that is not sent yet if the rows are older than the position in NATS: the database is a copy that was
+/// restored, and what it still has to tell was told since. Returns true if it is.
+pub(crate) async fn skip_if_restored(pool: &PgPool, stream: &str, planned: &Planned) -> Result<bool, sqlx::Error> {
+    let recorded = query!("select incarnation, position from planned_positions where stream = $1", stream);
+    let recorded = recorded.fetch_optional(pool).await?;
+    let is_current = |row: (String, i64)| row.0 != planned.incarnation || row.1 >= planned.position;
+    if recorded.is_some_and(|row| is_current((row.incarnation, row.position))) {
+        return Ok(false);
+    }
+    let skipped = query_scalar!(
+        r#"with alarms as (
+             update planned_alarms
+             set state = 'skipped', reason = 'restored'
+             where stream = $1 and state = 'planned'
+             returning 1
+           ),
+           messages as (
+             update pushes
+             set state = 'skipped', detail = 'restored', updated_at = now()
+             where stream = $1 and state in ('waiting', 'sending')
+             returning 1
+           )
+           select (select count(*) from alarms) + (select count(*) from messages) as "skipped!""#,
+        stream
+    );
+    Ok(skipped.fetch_one(pool).await? > 0)
 }
 
 /// Removes rows that are older than 30 days, some at a time. Returns true if there may be more.

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -107,7 +108,8 @@ impl ProviderArgs {
             providers.web_push = Some(WebPush::new(key, contact, reach, &settings).context("Web Push")?);
             names.push("web_push");
         }
-        let route = |provider| Route { provider, gate: Gate::new(usize::from(self.push_concurrency), MAX_PAUSE) };
+        let route =
+            |provider| Route { provider, gate: Arc::new(Gate::new(usize::from(self.push_concurrency), MAX_PAUSE)) };
         Ok((providers, names.into_iter().map(route).collect()))
     }
 }

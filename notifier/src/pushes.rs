@@ -90,14 +90,13 @@ pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i6
 
 /// Records the result of an attempt, unless another notifier has taken the message in the meantime.
 pub(crate) async fn record(pool: &PgPool, push: &Push, outcome: &Outcome) -> Result<(), sqlx::Error> {
-    let milliseconds = |time: &Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let (state, detail, next_ms, attempt) = match outcome {
         Outcome::Sent => ("sent", None, 0, push.attempt),
         Outcome::Skipped(reason) => ("skipped", Some(*reason), 0, push.attempt),
         Outcome::Gone => ("gone", None, 0, push.attempt),
         Outcome::Dead(detail) => ("dead", Some(detail.as_str()), 0, push.attempt),
-        Outcome::Retry(after, detail) => ("waiting", Some(detail.as_str()), milliseconds(after), push.attempt),
-        Outcome::Postponed(after) => ("waiting", None, milliseconds(after), push.attempt - 1),
+        Outcome::Retry(after, detail) => ("waiting", Some(detail.as_str()), milliseconds(*after), push.attempt),
+        Outcome::Postponed(after) => ("waiting", None, milliseconds(*after), push.attempt - 1),
     };
     query!(
         "update pushes
@@ -106,8 +105,11 @@ pub(crate) async fn record(pool: &PgPool, push: &Push, outcome: &Outcome) -> Res
            detail = coalesce($4, detail),
            next_at = now() + $5::bigint * interval '1 ms',
            attempts = $6,
+           -- a result is known: a later interruption may repeat it once more
+           repeated = false,
            updated_at = now()
-         where push_id = $1 and state = 'sending' and attempts = $2",
+         -- waiting: the next notifier has found it, and has not sent it yet
+         where push_id = $1 and state in ('sending', 'waiting') and attempts = $2",
         push.id,
         push.attempt,
         state,
@@ -120,9 +122,19 @@ pub(crate) async fn record(pool: &PgPool, push: &Push, outcome: &Outcome) -> Res
     Ok(())
 }
 
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Finds the push messages that a notifier was sending when it ended, except those that this process is still sending.
-/// Each is sent once more, and never a third time without a known result. Returns the number of those given up.
-pub(crate) async fn recover(pool: &PgPool, stream: &str, in_flight: &[Uuid]) -> Result<u64, sqlx::Error> {
+/// Each is sent once more, and never a third time without a known result. It waits, because the former notifier may
+/// still be running, and then records the result. Returns the number of those given up.
+pub(crate) async fn recover(
+    pool: &PgPool,
+    stream: &str,
+    in_flight: &[Uuid],
+    wait: Duration,
+) -> Result<u64, sqlx::Error> {
     let given_up = query_scalar!(
         r#"with interrupted as (
              update pushes
@@ -130,14 +142,15 @@ pub(crate) async fn recover(pool: &PgPool, stream: &str, in_flight: &[Uuid]) -> 
                state = case when repeated then 'dead' else 'waiting' end,
                detail = 'the notifier ended during an attempt',
                repeated = true,
-               next_at = now(),
+               next_at = now() + $3::bigint * interval '1 ms',
                updated_at = now()
              where stream = $1 and state = 'sending' and push_id <> all($2)
              returning state
            )
            select count(*) filter (where state = 'dead') as "given_up!" from interrupted"#,
         stream,
-        in_flight
+        in_flight,
+        milliseconds(wait)
     );
     Ok(given_up.fetch_one(pool).await?.unsigned_abs())
 }
@@ -158,7 +171,9 @@ pub(crate) async fn next_due(pool: &PgPool, stream: &str, providers: &[String]) 
              (
                select extract(epoch from min(due_at) - now())::float8
                from planned_alarms
-               where stream = $1 and state = 'planned'
+               where stream = $1
+                 and state = 'planned'
+                 and position <= (select position from checkpoints where stream = $1)
              ) as alarms,
              array(
                select (

@@ -62,7 +62,14 @@ fn assemble(settings: &Settings, client: Client) -> Result<App> {
     }
     let texts = Texts::read(settings.push_texts.as_deref())?;
     let removed_devices = RemovedDevices::new(client.clone());
-    let delivery = Delivery::new(database.clone(), providers, routes, (texts, settings.preview), removed_devices);
+    let delivery = Delivery::new(
+        database.clone(),
+        providers,
+        routes,
+        (texts, settings.preview),
+        removed_devices,
+        Duration::from_secs(settings.providers.push_timeout),
+    );
     let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client.clone()));
     let webhooks = &settings.webhooks;
     let webhooks = Sender::new(database.delivery.clone(), log.clone(), webhooks.client()?, webhooks.limits());

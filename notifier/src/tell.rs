@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use service_kit::clock;
 use sqlx::{Connection, PgConnection, PgPool, query};
@@ -26,7 +27,11 @@ pub(crate) async fn due(pool: &PgPool, stream: &str, limit: i64) -> Result<BTree
     let rows = query!(
         "select user_id, room_id, box_id
          from planned_alarms
-         where stream = $1 and state = 'planned' and due_at <= now()
+         where stream = $1
+           and state = 'planned'
+           and due_at <= now()
+           -- another generation may be behind
+           and position <= (select position from checkpoints where stream = $1)
          order by due_at
          limit $2",
         stream,
@@ -35,6 +40,21 @@ pub(crate) async fn due(pool: &PgPool, stream: &str, limit: i64) -> Result<BTree
     let group = |row: (String, String, String)| Group { user_id: row.0, room_id: row.1, box_id: row.2 };
     let rows = rows.fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| group((row.user_id, row.room_id, row.box_id))).collect())
+}
+
+/// Delays a group whose alarms cannot be told now, so that others are told.
+pub(crate) async fn postpone(pool: &PgPool, stream: &str, group: &Group) -> Result<(), sqlx::Error> {
+    query!(
+        "update planned_alarms
+         set due_at = now() + interval '30 s'
+         where user_id = $1 and room_id = $2 and stream = $3 and state = 'planned'",
+        group.user_id,
+        group.room_id,
+        stream
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Decides about all planned alarms of a group, and stores the push messages to send. Returns their number.
@@ -91,7 +111,7 @@ async fn planned(connection: &mut PgConnection, stream: &str, group: &Group) -> 
              coalesce(a.withdrawn is null, false) as "stands!",
              coalesce(a.latest <= r.up_to, false) as "is_read!"
            from planned_alarms p
-           join checkpoints c on c.stream = p.stream and c.incarnation = p.incarnation
+           join checkpoints c on c.stream = p.stream and c.incarnation = p.incarnation and c.position >= p.position
            left join alarms a
              on a.user_id = p.user_id and a.stream = p.stream and a.position = p.position and a.kind = p.kind
            left join alarms_read r on r.user_id = p.user_id and r.stream = p.stream
@@ -179,7 +199,8 @@ async fn decided(
     Ok(())
 }
 
-/// Stores a push message for each device. It replaces the one that waits for another attempt, and counts its alarms.
+/// Stores a push message for each device. It replaces the one that waits for another attempt, counts its alarms, and
+/// waits like it.
 async fn insert(
     connection: &mut PgConnection,
     stream: &str,
@@ -192,13 +213,16 @@ async fn insert(
         r#"update pushes
            set state = 'replaced', updated_at = now()
            where user_id = $1 and room_id = $2 and state = 'waiting'
-           returning device_id, alarms"#,
+           returning device_id, alarms, attempts, next_at"#,
         group.user_id,
         group.room_id
     );
-    let mut waiting: BTreeMap<String, i32> = BTreeMap::new();
+    let mut waiting: BTreeMap<String, (i32, i32, Option<DateTime<Utc>>)> = BTreeMap::new();
     for row in replaced.fetch_all(&mut *connection).await? {
-        *waiting.entry(row.device_id).or_default() += row.alarms;
+        let (alarms, attempts, next_at) = waiting.entry(row.device_id).or_default();
+        *alarms += row.alarms;
+        *attempts = row.attempts.max(*attempts);
+        *next_at = (*next_at).max(Some(row.next_at));
     }
     // A token that was registered by another user or device later belongs to that one.
     let devices = query!(
@@ -218,12 +242,14 @@ async fn insert(
     );
     let mut pushes = 0;
     for device in devices.fetch_all(&mut *connection).await? {
-        let waiting = waiting.get(&device.device_id).copied().unwrap_or_default();
+        let (waiting, attempts, next_at) = waiting.get(&device.device_id).copied().unwrap_or_default();
         let count = i32::try_from(alarms).unwrap_or(i32::MAX).saturating_add(waiting);
         query!(
             "insert into pushes
-               (push_id, stream, user_id, device_id, provider, room_id, box_id, position, kind, alarms, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::bigint * interval '1 s')",
+               (push_id, stream, user_id, device_id, provider, room_id, box_id, position, kind, alarms, expires_at,
+                attempts, next_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::bigint * interval '1 s',
+                $12, coalesce($13, now()))",
             Uuid::now_v7(),
             stream,
             group.user_id,
@@ -234,7 +260,9 @@ async fn insert(
             last.position,
             last.kind,
             count,
-            lifetime_s
+            lifetime_s,
+            attempts,
+            next_at
         )
         .execute(&mut *connection)
         .await?;

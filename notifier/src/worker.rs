@@ -19,12 +19,18 @@ use crate::{
     presence,
     pushes::{self, rooms},
     status::Status,
-    tell::{due, tell},
+    tell::{due, postpone, tell},
     webhooks::{sender::Sender, worker::WebhookWorker},
 };
 
 /// The time for which announcements are collected, so that a busy stream is planned a few times a second.
 const COLLECT: Duration = Duration::from_millis(250);
+
+/// The time for which ends of attempts are collected.
+const COLLECT_ENDED: Duration = Duration::from_millis(20);
+
+/// The time in which a notifier that has lost a stream records the result of an attempt that has ended.
+const RECORDING_TIME: Duration = Duration::from_secs(2);
 
 /// The longest time between two looks, in case that an announcement was lost.
 const MAX_WAIT: Duration = Duration::from_mins(2);
@@ -87,6 +93,11 @@ impl Worker {
         let mut announced = app.wakeups.of(stream);
         let mut ended = app.delivery.ended();
         let mut cursor = app.cursors.read(stream).await?;
+        if let Some(planned) = &cursor.planned
+            && plan::skip_if_restored(&app.database.delivery, stream, planned).await?
+        {
+            tracing::warn!(stream.label = stream, "the database is an older copy: what it had to tell is skipped");
+        }
         self.recover().await?;
         let mut clean_up_at = Instant::now();
         loop {
@@ -111,8 +122,9 @@ impl Worker {
 
     /// Continues with what a former worker was sending.
     async fn recover(&self) -> Result<(), WorkError> {
-        let Some(generation) = self.app.database.served().await? else { return Ok(()) };
-        let given_up = pushes::recover(&generation.pool, &self.stream, &self.app.delivery.sending()).await?;
+        let Self { app, stream } = self;
+        let wait = app.delivery.timeout + RECORDING_TIME;
+        let given_up = pushes::recover(&app.database.delivery, stream, &app.delivery.sending(), wait).await?;
         if given_up > 0 {
             tracing::warn!(stream.label = self.stream, given_up, "push messages were interrupted twice");
         }
@@ -147,10 +159,14 @@ impl Worker {
         stream::iter(groups)
             .map(|group| async move {
                 let present = present.get(&group.room_id).unwrap_or(nobody);
-                tell(&generation.pool, &self.stream, &group, present, self.app.rules.lifetime_s).await
+                let lifetime_s = self.app.rules.lifetime_s;
+                let told = tell(&generation.pool, &self.stream, &group, present, lifetime_s).await;
+                let Err(error) = told else { return Ok(()) };
+                tracing::warn!(room.id = group.room_id, %error, "alarms cannot be told now");
+                postpone(&generation.pool, &self.stream, &group).await
             })
             .buffer_unordered(CONCURRENCY)
-            .try_fold(0, async |sum, pushes| Ok(sum + pushes))
+            .try_collect::<()>()
             .await?;
         Ok(())
     }
@@ -160,15 +176,8 @@ impl Worker {
         let routes = &self.app.delivery.routes;
         let providers: Vec<String> = routes.iter().map(|route| route.provider.to_owned()).collect();
         let due = pushes::next_due(&generation.pool, &self.stream, &providers).await?;
-        let pushes = routes.iter().zip(due.pushes).filter_map(|(route, due)| {
-            let due = due?;
-            match route.gate.pause() {
-                Some(pause) => Some(due.max(pause)),
-                // The end of a running attempt wakes this worker.
-                None if route.gate.is_full() => None,
-                None => Some(due),
-            }
-        });
+        // The end of a running attempt wakes this worker.
+        let pushes = routes.iter().zip(due.pushes).filter_map(|(route, due)| route.gate.wait(due?));
         Ok(pushes.chain(due.alarms).min().unwrap_or(MAX_WAIT))
     }
 
@@ -176,7 +185,7 @@ impl Worker {
         let at = Instant::now() + wait;
         tokio::select! {
             _ = announced.changed() => sleep(COLLECT).await,
-            _ = ended.changed() => {}
+            _ = ended.changed() => sleep(COLLECT_ENDED).await,
             () = sleep_until(at) => {}
         }
     }

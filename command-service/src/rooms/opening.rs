@@ -31,10 +31,15 @@ pub(super) async fn open(
     let result = app.boxes.execute_prepared(box_id, command, context, &schedule).await;
     match &result {
         Ok(committed) if !committed.replayed => {
-            // A short deadline may have fired during the append, before the room existed.
-            let opened = committed.events.iter().find_map(deadline_of);
-            if let Some((room_id, deadline)) = opened.filter(|(_, deadline)| *deadline <= clock::now()) {
-                app.deadlines.schedule(&room_id, deadline).await?;
+            // A short deadline may have fired during the append, before the room existed. And the handler of a late
+            // deadline of the former room may have replaced this one.
+            if let Some((room_id, deadline)) = committed.events.iter().find_map(deadline_of) {
+                let armed = app.deadlines.schedule(&room_id, deadline).await;
+                if deadline <= clock::now() {
+                    armed?;
+                } else if let Err(error) = armed {
+                    tracing::warn!(room.id = %room_id, %error, "the deadline of a room was not armed again");
+                }
             }
         }
         Err(_) if is_scheduled.load(Ordering::Relaxed) => restore(app, box_id).await,

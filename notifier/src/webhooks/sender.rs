@@ -25,7 +25,7 @@ use super::{
     payload::{self, CONTENT_TYPE},
 };
 use crate::{
-    gate::{Gate, Health, backoff},
+    gate::{Call, Gate, Health, backoff},
     metrics::METRICS,
 };
 
@@ -79,18 +79,17 @@ impl Sender {
     /// Begins as many attempts as are due and allowed. Returns their number.
     pub(crate) async fn start(self: &Arc<Self>, place: (&str, &str), webhook_id: &str) -> Result<usize, sqlx::Error> {
         let gate = self.gate(webhook_id);
-        let reserved = gate.reserve(usize::MAX);
-        if reserved == 0 {
+        let mut reservation = gate.reserve();
+        if reservation.calls() == 0 {
             return Ok(0);
         }
-        let limit = i64::try_from(reserved).unwrap_or(i64::MAX);
-        let claimed =
-            deliveries::claim(&self.pool, place, webhook_id, limit).await.inspect_err(|_| gate.cancel(reserved))?;
-        gate.cancel(reserved - claimed.len());
-        let begun = claimed.len();
-        for delivery in claimed {
+        let limit = i64::try_from(reservation.calls()).unwrap_or(i64::MAX);
+        let mut begun = 0;
+        for delivery in deliveries::claim(&self.pool, place, webhook_id, limit).await? {
+            let Some(call) = reservation.begin() else { break };
+            begun += 1;
             *self.in_flight().entry(delivery.key.clone()).or_default() += 1;
-            supervision::spawn("a webhook", self.clone().deliver(gate.clone(), delivery));
+            supervision::spawn("a webhook", self.clone().deliver(call, delivery));
         }
         Ok(begun)
     }
@@ -98,11 +97,7 @@ impl Sender {
     /// Returns the time after which a webhook may be called, given when an event is due. None while the end of an
     /// attempt is what to wait for.
     pub(crate) fn wait(&self, webhook_id: &str, due: Duration) -> Option<Duration> {
-        let gate = self.gate(webhook_id);
-        match gate.pause() {
-            Some(pause) => Some(due.max(pause)),
-            None => (!gate.is_full()).then_some(due),
-        }
+        self.gate(webhook_id).wait(due)
     }
 
     /// Forgets the failures of webhooks that are not active any more.
@@ -112,7 +107,7 @@ impl Sender {
 
     /// Returns the number of webhooks whose requests pause because they fail.
     pub(crate) fn pausing(&self) -> usize {
-        self.gates().values().filter(|gate| gate.pause().is_some()).count()
+        self.gates().values().filter(|gate| gate.is_paused()).count()
     }
 
     /// Returns the events that this process is sending.
@@ -133,7 +128,7 @@ impl Sender {
         }
     }
 
-    async fn deliver(self: Arc<Self>, gate: Arc<Gate>, delivery: Delivery) {
+    async fn deliver(self: Arc<Self>, call: Call, delivery: Delivery) {
         let key = &delivery.key;
         let id = payload::event_id(&key.stream, &key.incarnation, key.position, key.index);
         let begun = Instant::now();
@@ -141,7 +136,7 @@ impl Sender {
         METRICS.webhooks.attempted(&outcome, begun.elapsed());
         // Recorded first: until then the attempt counts, so that a lost database stops further attempts.
         self.record(&delivery, &id, &outcome).await;
-        gate.finish(health);
+        call.finish(health);
         self.finished(key);
         self.ended.send_replace(());
     }
@@ -151,13 +146,13 @@ impl Sender {
             Ok(commit) => commit,
             Err(error) => {
                 tracing::debug!(error, "an event for a webhook cannot be read now");
-                return (Outcome::Postponed(MIN_RETRY), Health::Working);
+                return (Outcome::Postponed(MIN_RETRY), Health::Unknown);
             }
         };
         let index = usize::try_from(delivery.key.index).unwrap_or_default();
         let body = match payload::body(&commit, index, id) {
             Ok(body) => body,
-            Err(error) => return (self.failed(delivery, None, error.to_string()), Health::Working),
+            Err(error) => return (self.failed(delivery, None, error.to_string()), Health::Unknown),
         };
         let Some(request) = request(delivery, id, body) else {
             return (self.failed(delivery, None, "the address is not a URL".to_owned()), Health::Failing);

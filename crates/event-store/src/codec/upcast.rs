@@ -79,7 +79,8 @@ pub(crate) fn decode_event<E: StoredEvent>(json: &str) -> Result<E, DecodeError>
 
 /// Reads the fields of one event in the current shape, with encrypted values as stored.
 pub(crate) fn decode_fields<E: StoredEvent>(json: &str) -> Result<Value, DecodeError> {
-    upcast::<E>(&serde_json::from_str(json).map_err(DecodeError::json)?)
+    let stored: Stored<'_> = serde_json::from_str(json).map_err(DecodeError::json)?;
+    if E::TYPES.contains(&stored.event_type) { upcast::<E>(&stored) } else { Err(unknown(&stored)) }
 }
 
 /// Returns the type of one event of the envelope.

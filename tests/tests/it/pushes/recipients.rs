@@ -1,12 +1,14 @@
 //! Who is told, and who is not.
 
-use harness::{ServiceId, StackOptions};
-use push_sink::Service;
+use harness::{Role, ServiceId, StackOptions};
+use push_sink::{Behaviour, Service};
 use serde_json::json;
+use sqlx::{Connection, PgConnection, raw_sql};
 use system_tests::{
     Person, World,
     pushes::{PushProviders, register_phone},
 };
+use testing::wait::eventually;
 
 /// Ana and ben in a room, with a phone each. Returns the room and the tokens.
 async fn two_with_phones(world: &World) -> (Person, Person, String, [String; 2]) {
@@ -88,4 +90,43 @@ async fn nothing_of_the_past_is_told_after_a_rebuild_or_by_a_new_notifier() {
     providers.expect_silence(Service::Fcm, &[&phone]).await;
     ben.say(&room, "@ana").await.created();
     assert_eq!(providers.until_accepted(Service::Fcm, &phone, 2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_the_database_tells_nothing_again() {
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
+    let (_ana, ben, room, [phone, _]) = two_with_phones(&world).await;
+    ben.say(&room, "@ana").await.created();
+    providers.until_accepted(Service::Fcm, &phone, 1).await;
+    let mut database = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
+    ben.say(&room, "@ana").await.created();
+    providers.until_accepted(Service::Fcm, &phone, 2).await;
+    world.stack.kill(ServiceId::Notifier(0)).await;
+    // What a copy from before the second message has, and what it was sending at that time.
+    let copy = "update delivery.planned_positions set position = position - 1;
+                update delivery.pushes set state = 'waiting', next_at = now()";
+    raw_sql(copy).execute(&mut database).await.unwrap();
+    world.stack.start_again(ServiceId::Notifier(0)).await.unwrap();
+    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    ben.say(&room, "@ana").await.created();
+    assert_eq!(providers.until_accepted(Service::Fcm, &phone, 3).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_left_meanwhile_is_told_nothing_by_a_later_attempt() {
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
+    let (ana, ben, room, [phone, _]) = two_with_phones(&world).await;
+    let tries = || providers.sink().received(Service::Fcm).iter().filter(|push| push.status == Some(503)).count();
+    providers.behave(Service::Fcm, Behaviour { status: Some(503), ..Behaviour::default() });
+    ben.say(&room, "@ana one").await.created();
+    let last = ben.say(&room, "@ana two").await.created();
+    eventually("an attempt", async || (tries() > 0).then_some(())).await;
+    ana.delete(format!("/rooms/{room}/members/me")).await.done();
+    ben.delete(format!("/rooms/{room}/messages/{last}")).await.done();
+    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.recover(Service::Fcm);
+    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    assert!(providers.accepted(Service::Fcm, &phone).is_empty());
 }
