@@ -163,7 +163,8 @@ impl Case<'_> {
                 if *name == "emoji" && malformed.starts_with("NEITHER") {
                     continue;
                 }
-                self.refused(self.request(&with(malformed)), 404, "not-found", malformed).await;
+                let (status, code) = if *name == "emoji" { (422, "invalid-reaction") } else { (404, "not-found") };
+                self.refused(self.request(&with(malformed)), status, code, malformed).await;
             }
             for (of, unknown, status, code) in &self.row.unknown {
                 if of == name {
