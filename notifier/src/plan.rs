@@ -193,8 +193,8 @@ async fn record(
     Ok(())
 }
 
-/// Skips everything that is not sent yet if the rows are older than the position in NATS: the database is a copy that was
-/// restored, and what it still has to tell was told since. Returns true if it is.
+/// Skips everything that is not sent yet if the rows are older than the position in NATS: the database is a copy that
+/// was restored, and what it still has to tell was told since. Returns true if it is.
 pub(crate) async fn skip_if_restored(pool: &PgPool, stream: &str, planned: &Planned) -> Result<bool, sqlx::Error> {
     let recorded = query!("select incarnation, position from planned_positions where stream = $1", stream);
     let recorded = recorded.fetch_optional(pool).await?;
