@@ -123,7 +123,7 @@ async fn a_user_who_left_meanwhile_is_told_nothing_by_a_later_attempt() {
     ben.say(&room, "@ana one").await.created();
     let last = ben.say(&room, "@ana two").await.created();
     eventually("an attempt", async || (tries() > 0).then_some(())).await;
-    ana.delete(format!("/rooms/{room}/members/ana")).await.done();
+    ana.delete(format!("/rooms/{room}/members/me")).await.done();
     ben.delete(format!("/rooms/{room}/messages/{last}")).await.done();
     providers.expect_silence(Service::Fcm, &[&phone]).await;
     providers.recover(Service::Fcm);
