@@ -34,6 +34,8 @@ pub(super) async fn start(folder: &Path) -> anyhow::Result<(Sink, Vec<Setting>)>
         ("BOXROOM_VAPID_KEY_FILE", file("vapid.pem")),
         ("BOXROOM_VAPID_CONTACT", "mailto:dev@localhost".to_owned()),
         ("BOXROOM_PRIVATE_ENDPOINTS", "true".to_owned()),
+        // A receiver of webhooks that is being developed runs on this machine.
+        ("BOXROOM_PRIVATE_WEBHOOKS", "true".to_owned()),
         ("BOXROOM_PUSH_CA_FILE", file("ca.pem")),
     ];
     Ok((sink, settings.into_iter().map(|(name, value)| (ServiceId::Notifier(0), name, value)).collect()))
