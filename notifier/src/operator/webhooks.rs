@@ -133,6 +133,10 @@ impl Operation for ReplayWebhook {
             return refused(format!("the stream is planned up to {}", planned.position));
         }
         let after = Place { position, ..planned.clone() };
+        // Most of a former replay, which may be long, is removed before the change itself.
+        let mut connection = app.database.delivery.acquire().await?;
+        while registry::remove_replayed(&mut connection, &self.webhook_id, &after.stream).await? {}
+        drop(connection);
         registry::replay(&mut transaction, &self.webhook_id, &after, planned.position).await?;
         transaction.commit().await?;
         Ok(WebhookProgress {

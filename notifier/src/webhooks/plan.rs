@@ -392,6 +392,39 @@ impl Planner {
             &indexes,
             self.lifetime_s
         )
+        .execute(&mut *connection)
+        .await?;
+        // The first event of a box may be that of a former replay, which was done in the meantime.
+        query!(
+            "update webhook_events first
+             set state = 'waiting', next_at = now()
+             from (
+               select distinct on (webhook_id, box_id) webhook_id, box_id, incarnation, position, index
+               from webhook_events queued
+               where webhook_id = any($1)
+                 and box_id = any($2)
+                 and stream = $3
+                 and is_replay = $4
+                 and state = 'queued'
+               order by webhook_id, box_id, position, index
+             ) as queued
+             where (first.webhook_id, first.incarnation, first.position, first.index)
+               = (queued.webhook_id, queued.incarnation, queued.position, queued.index)
+               and first.stream = $3
+               and first.is_replay = $4
+               and not exists (
+                 select
+                 from webhook_events former
+                 where former.webhook_id = first.webhook_id
+                   and former.is_replay = $4
+                   and former.box_id = first.box_id
+                   and former.state in ('waiting', 'sending')
+               )",
+            &webhook_ids,
+            &box_ids,
+            self.label,
+            is_replay
+        )
         .execute(connection)
         .await?;
         Ok(())

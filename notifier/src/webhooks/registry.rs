@@ -238,6 +238,26 @@ pub(crate) async fn remove_events(connection: &mut PgConnection, webhook_id: &st
     Ok(removed.execute(connection).await?.rows_affected() > 0)
 }
 
+/// Removes events that a former replay of a stream has planned, some at a time. Returns true if there may be more.
+pub(crate) async fn remove_replayed(
+    connection: &mut PgConnection,
+    webhook_id: &str,
+    stream: &str,
+) -> Result<bool, sqlx::Error> {
+    let removed = query!(
+        "delete from webhook_events
+         where ctid = any(array(
+           select ctid
+           from webhook_events
+           where webhook_id = $1 and stream = $2 and is_replay and state <> 'sending'
+           limit 10000
+         ))",
+        webhook_id,
+        stream
+    );
+    Ok(removed.execute(connection).await?.rows_affected() > 0)
+}
+
 /// Removes a webhook. Returns false if there is none.
 pub(crate) async fn remove(connection: &mut PgConnection, webhook_id: &str) -> Result<bool, sqlx::Error> {
     let removed = query!("delete from webhooks where webhook_id = $1", webhook_id).execute(&mut *connection).await?;
