@@ -1,4 +1,4 @@
-//! One transaction per batch: the checkpoint first, then the rows.
+//! One transaction per batch, and one statement if possible: the checkpoint first, then the rows.
 
 use sqlx::{Connection, PgConnection};
 
@@ -36,12 +36,19 @@ pub async fn project_batch(
     let Some(last) = commits.last() else {
         return Ok(Changes::default());
     };
-    let mut transaction = connection.begin().await?;
-    if !checkpoint.advance(&mut transaction, last).await? {
-        return Err(BatchError::Overtaken);
-    }
-    let changes = projection.project(&mut transaction, commits).await?;
-    transaction.commit().await?;
+    projection.prepare(connection, commits).await?;
+    let advance = checkpoint.advance(last)?;
+    let changes = if projection.has_only_upserts() {
+        projection.upsert(connection, advance, commits).await?.ok_or(BatchError::Overtaken)?
+    } else {
+        let mut transaction = connection.begin().await?;
+        if !advance.execute(&mut transaction).await? {
+            return Err(BatchError::Overtaken);
+        }
+        let changes = projection.write(&mut transaction, commits).await?;
+        transaction.commit().await?;
+        changes
+    };
     *checkpoint = checkpoint.at(last);
     Ok(changes)
 }

@@ -1,10 +1,10 @@
 //! The checkpoint of a stream in a generation. It moves first in every transaction, and only from its known position.
 
 use event_store::{Log, LogError, StreamState, commit_id_at};
-use sqlx::{PgConnection, query};
+use sqlx::{Arguments, PgConnection, postgres::PgArguments, query};
 use wire::StreamName;
 
-use crate::commit::Commit;
+use crate::{commit::Commit, projection::Upserts};
 
 /// The last commit of a stream that is in the read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,27 +41,27 @@ impl Checkpoint {
         }))
     }
 
-    /// Moves the checkpoint to this commit. Returns false if another projector has moved it. Must be the first
-    /// statement of a transaction: it blocks every other writer. Without it, a projector that lost its lease unnoticed
-    /// would project commits twice.
-    pub async fn advance(&self, connection: &mut PgConnection, to: &Commit) -> Result<bool, sqlx::Error> {
-        let moved = query!(
-            "update checkpoints
+    /// Returns the statement that moves the checkpoint to this commit, and that writes the rows added to it only then: not
+    /// if another projector has moved the checkpoint. Must be the first statement of a transaction: it blocks every other
+    /// writer. Without it, a projector that lost its lease unnoticed would project commits twice.
+    pub(crate) fn advance(&self, to: &Commit) -> Result<Upserts, sqlx::Error> {
+        let mut arguments = PgArguments::default();
+        let added = arguments
+            .add(to.sequence.cast_signed())
+            .and_then(|()| arguments.add(&to.commit_id))
+            .and_then(|()| arguments.add(self.stream.label()))
+            .and_then(|()| arguments.add(self.position.cast_signed()))
+            .and_then(|()| arguments.add(&self.incarnation));
+        added.map_err(sqlx::Error::Encode)?;
+        let statement = "update checkpoints
              set position = $1,
                  commit_id = $2,
                  updated_at = clock_timestamp()
              where stream = $3
                and position = $4
-               and incarnation = $5",
-            to.sequence.cast_signed(),
-            to.commit_id,
-            self.stream.label(),
-            self.position.cast_signed(),
-            self.incarnation,
-        )
-        .execute(connection)
-        .await?;
-        Ok(moved.rows_affected() == 1)
+               and incarnation = $5
+             returning stream";
+        Ok(Upserts::only_if(statement, arguments))
     }
 
     /// Locks the checkpoint at its position until the transaction ends. Returns false if another projector has moved

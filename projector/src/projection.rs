@@ -14,6 +14,7 @@ pub use outcome::{Changes, CountFact, RoomChange};
 pub use quarantine::Quarantine;
 use table::Table;
 pub use tables::{Alarm, FeedRow, WithdrawalReason};
+pub(crate) use upserts::Upserts;
 
 mod alarms;
 mod apply;
@@ -35,6 +36,7 @@ mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
 mod words;
+mod upserts;
 mod workspace;
 mod write;
 
@@ -103,12 +105,62 @@ impl Projection {
         connection: &mut PgConnection,
         commits: &[Commit],
     ) -> Result<Changes, ProjectionError> {
+        self.prepare(connection, commits).await?;
+        self.write(connection, commits).await
+    }
+
+    /// Does what is possible before the checkpoint moves. What it has read is certain once the checkpoint has moved.
+    pub(crate) async fn prepare(
+        &mut self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+    ) -> Result<(), ProjectionError> {
         match self {
-            Self::Boxes(boxes) => return boxes.project_boxes(connection, commits).await,
-            Self::Users => return users::project_users(connection, commits).await,
-            Self::Stores => stores::project_stores(connection, commits).await?,
-            Self::Markers => return markers::project_markers(connection, commits).await,
+            Self::Boxes(boxes) => boxes.prepare(connection, commits).await,
+            Self::Users | Self::Stores | Self::Markers => Ok(()),
         }
-        Ok(Changes::default())
+    }
+
+    /// Returns true if the rows of prepared commits can be written by [`upsert`](Self::upsert).
+    pub(crate) fn has_only_upserts(&self) -> bool {
+        match self {
+            Self::Boxes(boxes) => boxes.has_only_upserts(),
+            Self::Users | Self::Stores => false,
+            Self::Markers => true,
+        }
+    }
+
+    /// Writes the rows of prepared commits with the statement that moves the checkpoint, which is a transaction of its
+    /// own. Returns none if the checkpoint did not move.
+    pub(crate) async fn upsert(
+        &mut self,
+        connection: &mut PgConnection,
+        mut upserts: Upserts,
+        commits: &[Commit],
+    ) -> Result<Option<Changes>, ProjectionError> {
+        if let Self::Boxes(boxes) = self {
+            return Ok(boxes.upsert(connection, upserts).await?);
+        }
+        let changes = markers::add_markers(commits, &mut upserts)?;
+        Ok(upserts.execute(connection).await?.then_some(changes))
+    }
+
+    /// Writes the rows of prepared commits. Runs within the caller's transaction, after the checkpoint was moved.
+    pub(crate) async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+    ) -> Result<Changes, ProjectionError> {
+        match self {
+            Self::Boxes(boxes) => boxes.write(connection, commits).await,
+            Self::Users => users::project_users(connection, commits).await,
+            Self::Stores => stores::project_stores(connection, commits).await,
+            Self::Markers => {
+                let mut upserts = Upserts::unconditional();
+                let changes = markers::add_markers(commits, &mut upserts)?;
+                upserts.execute(connection).await?;
+                Ok(changes)
+            }
+        }
     }
 }

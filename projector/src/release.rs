@@ -196,7 +196,7 @@ impl Release<'_> {
     ) -> Result<Changes, Failure> {
         let mut transaction = connection.begin().await?;
         let held = match self.to {
-            Some(commit) => self.checkpoint.advance(&mut transaction, commit).await?,
+            Some(commit) => self.checkpoint.advance(commit)?.execute(&mut transaction).await?,
             None => self.checkpoint.hold(&mut transaction).await?,
         };
         if !held {

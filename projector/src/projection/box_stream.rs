@@ -9,7 +9,8 @@ use sqlx::PgConnection;
 use super::{
     error::{ProjectionError, foreign_commit},
     outcome::Changes,
-    quarantine::{self, FailedCommit, Quarantine},
+    quarantine::{FailedCommit, Quarantine},
+    upserts::Upserts,
     workspace::{CacheLimits, EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};
@@ -88,31 +89,59 @@ impl BoxStream {
         self.quarantine.release(connection, box_id).await
     }
 
-    pub(super) async fn project_boxes(
+    /// Applies the commits to the rows in memory, and loads those that are missing. What it has read is certain once the
+    /// checkpoint has moved.
+    pub(super) async fn prepare(
         &mut self,
         connection: &mut PgConnection,
         commits: &[Commit],
-    ) -> Result<Changes, ProjectionError> {
+    ) -> Result<(), ProjectionError> {
         self.load(connection, commits).await?;
         while let Err(failed) = self.apply(commits)? {
             // Changes made by the commit before its failed event must not be written: begin again without it.
             if self.dropped.contains(&failed.sequence) {
                 self.skipped.insert(failed.sequence);
             } else {
-                quarantine::report(&self.label, &failed);
                 self.quarantine.add(failed);
             }
             self.workspace = Workspace::default();
             self.load(connection, commits).await?;
         }
+        Ok(())
+    }
+
+    /// Returns true if only rows of this batch are to be written, and clients wait for them.
+    pub(super) fn has_only_upserts(&self) -> bool {
+        let only_rows = self.workspace.erased.is_empty() && self.workspace.deleted.is_empty();
+        matches!(self.mode, ProjectionMode::Live) && only_rows && self.quarantine.is_empty()
+    }
+
+    /// Writes what [`prepare`](Self::prepare) has changed, with the statement that moves the checkpoint. Returns none if
+    /// it did not move.
+    pub(super) async fn upsert(
+        &mut self,
+        connection: &mut PgConnection,
+        mut upserts: Upserts,
+    ) -> Result<Option<Changes>, sqlx::Error> {
+        self.workspace.add_rows(&self.label, &mut upserts)?;
+        Ok(upserts.execute(connection).await?.then(|| self.end_live_batch()))
+    }
+
+    /// Writes what [`prepare`](Self::prepare) has changed, after the checkpoint was moved.
+    pub(super) async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+    ) -> Result<Changes, ProjectionError> {
         self.quarantine.write(connection, &self.label, commits).await?;
         let stale_alarms = self.workspace.redact(connection, &self.label).await?;
         match self.mode {
             ProjectionMode::Live => {
-                self.workspace.write(connection, &self.label).await?;
-                let changes = self.workspace.take_changes();
-                self.workspace.end_batch(LIVE);
-                Ok(Changes { stale_alarms, ..changes })
+                self.workspace.blank_feed(connection).await?;
+                let mut upserts = Upserts::unconditional();
+                self.workspace.add_rows(&self.label, &mut upserts)?;
+                upserts.execute(connection).await?;
+                Ok(Changes { stale_alarms, ..self.end_live_batch() })
             }
             ProjectionMode::Building => {
                 self.workspace.build(connection, &self.label).await?;
@@ -120,6 +149,12 @@ impl BoxStream {
                 Ok(Changes::default())
             }
         }
+    }
+
+    fn end_live_batch(&mut self) -> Changes {
+        let changes = self.workspace.take_changes();
+        self.workspace.end_batch(LIVE);
+        changes
     }
 
     async fn load(&mut self, connection: &mut PgConnection, commits: &[Commit]) -> Result<(), sqlx::Error> {

@@ -5,13 +5,16 @@ use sqlx::PgConnection;
 
 use super::{
     table::{copy, write},
+    upserts::Upserts,
     workspace::Workspace,
 };
 
 impl Workspace {
-    /// Writes the same rows as [`write`](Self::write).
+    /// Writes the same rows as [`add_rows`](Self::add_rows) adds, and blanks deleted messages in the feed.
     pub(super) async fn build(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
-        self.write_state(connection, stream).await?;
+        let mut state = Upserts::unconditional();
+        self.add_state(stream, &mut state)?;
+        state.execute(connection).await?;
         self.copy_messages(connection).await?;
         write(connection, self.changed_messages()).await?;
         self.blank_feed(connection).await?;

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use domain::{MessageId, RoomId, UserId};
-use sqlx::PgConnection;
 
 use super::{
     error::{ProjectionError, foreign_commit},
     outcome::{Changes, RoomChange},
-    table::write,
+    upserts::Upserts,
 };
 use crate::commit::{Commit, Content};
 
-pub(super) async fn project_markers(
-    connection: &mut PgConnection,
-    commits: &[Commit],
-) -> Result<Changes, ProjectionError> {
+/// Adds the markers of commits to a statement.
+pub(super) fn add_markers(commits: &[Commit], upserts: &mut Upserts) -> Result<Changes, ProjectionError> {
     let mut markers: BTreeMap<(&RoomId, &UserId), MessageId> = BTreeMap::new();
     for commit in commits {
         let Content::Mark { room_id, user_id, message_id } = &commit.content else {
@@ -24,14 +21,13 @@ pub(super) async fn project_markers(
         // The log keeps only the last marker, and accepts none that is lower.
         markers.insert((room_id, user_id), *message_id);
     }
-    let rows = markers.into_iter().map(|((room_id, user_id), message_id)| (room_id, user_id, message_id));
-    let rows: Vec<_> = rows.collect();
-    let change = |&(room_id, user_id, message_id): &(&RoomId, &UserId, MessageId)| RoomChange::Marker {
+    let rows = markers.iter().map(|((room_id, user_id), message_id)| (*room_id, *user_id, *message_id));
+    let change = |(room_id, user_id, message_id): (&RoomId, &UserId, MessageId)| RoomChange::Marker {
         room_id: room_id.clone(),
         user_id: user_id.clone(),
         message_id,
     };
-    let room_changes = rows.iter().map(change).collect();
-    write(connection, rows).await?;
+    let room_changes = rows.clone().map(change).collect();
+    upserts.add(rows)?;
     Ok(Changes { room_changes, ..Changes::default() })
 }

@@ -28,7 +28,7 @@ pub(super) struct FailedCommit {
 }
 
 /// Logs a failure as an error: an operator is needed, because later changes of this box stay invisible.
-pub(super) fn report(stream: &str, failed: &FailedCommit) {
+fn report(stream: &str, failed: &FailedCommit) {
     tracing::error!(
         box.id = %failed.box_id,
         stream.label = stream,
@@ -45,6 +45,10 @@ impl Quarantine {
             .await?;
         let since = rows.iter().map(|row| Ok((parsed(&row.box_id)?, row.position.cast_unsigned())));
         Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, unwritten: Vec::new() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_empty()
     }
 
     /// Returns the quarantined boxes.
@@ -85,6 +89,7 @@ impl Quarantine {
             return Ok(());
         }
         let unwritten = std::mem::take(&mut self.unwritten);
+        unwritten.iter().for_each(|failed| report(stream, failed));
         let boxes =
             unwritten.iter().map(|failed| (&failed.box_id, stream, failed.sequence, failed.reason.as_str(), failed.at));
         let boxes: Vec<_> = boxes.collect();

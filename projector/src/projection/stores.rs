@@ -9,6 +9,7 @@ use sqlx::{PgConnection, query};
 use super::{
     cell::Cells,
     error::{InvalidEvent, ProjectionError, foreign_commit},
+    outcome::Changes,
     table::{Loaded, write},
     tables::StoreRow,
 };
@@ -20,7 +21,10 @@ struct Stores {
     changed: BTreeSet<StoreId>,
 }
 
-pub(super) async fn project_stores(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+pub(super) async fn project_stores(
+    connection: &mut PgConnection,
+    commits: &[Commit],
+) -> Result<Changes, ProjectionError> {
     let mut touched = Vec::new();
     for commit in commits {
         let Content::Store { store_id, events } = &commit.content else {
@@ -38,7 +42,7 @@ pub(super) async fn project_stores(connection: &mut PgConnection, commits: &[Com
         }
     }
     stores.write(connection).await?;
-    Ok(())
+    Ok(Changes::default())
 }
 
 impl Stores {

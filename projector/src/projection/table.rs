@@ -1,10 +1,10 @@
 //! A table of the read model, described once: statements, writing and reading take their columns from here.
 
 use sqlx::{
-    AssertSqlSafe, PgConnection, Postgres,
+    AssertSqlSafe, PgConnection,
+    error::BoxDynError,
     postgres::{PgArguments, PgTypeInfo},
-    query,
-    query::Query,
+    query_with,
 };
 
 use super::{cell::Cells, copy::Rows};
@@ -48,10 +48,7 @@ pub(super) trait Record: Copy {
     const TABLE: &'static Table;
 
     /// Adds an array parameter for each column.
-    fn bind(
-        rows: impl Iterator<Item = Self> + Clone,
-        query: Query<'_, Postgres, PgArguments>,
-    ) -> Query<'_, Postgres, PgArguments>;
+    fn bind(rows: impl Iterator<Item = Self> + Clone, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
 
     /// Adds a row with all columns.
     fn copy(self, to: &mut Rows<'_>);
@@ -82,8 +79,10 @@ pub(super) async fn write<R: Record>(
     if rows.clone().next().is_none() {
         return Ok(());
     }
-    let statement = query(AssertSqlSafe(R::TABLE.insert()));
-    R::bind(rows, statement).execute(connection).await?;
+    let mut arguments = PgArguments::default();
+    R::bind(rows, &mut arguments).map_err(sqlx::Error::Encode)?;
+    let statement = R::TABLE.insert("", 0);
+    query_with(AssertSqlSafe(statement), arguments).execute(connection).await?;
     Ok(())
 }
 
@@ -127,18 +126,20 @@ impl Table {
         self.columns.iter().filter(|column| which(column)).map(|column| column.name).collect()
     }
 
-    /// Lists array parameters for these columns.
-    fn arrays(&self, columns: &[&str]) -> String {
+    /// Lists array parameters for these columns, after the first `used` parameters.
+    fn arrays(&self, columns: &[&str], used: usize) -> String {
         let kind = |name: &&str| self.columns.iter().find(|column| column.name == *name).map(Column::kind);
-        let kinds = columns.iter().filter_map(kind).zip(1..);
+        let kinds = columns.iter().filter_map(kind).zip(used + 1..);
         kinds.map(|(kind, place)| format!("${place}::{kind}[]")).collect::<Vec<_>>().join(", ")
     }
 
-    fn insert(&self) -> String {
+    /// Returns the statement that writes rows. `source` precedes them in its `from` clause; the first `used` parameters
+    /// are its own.
+    pub(super) fn insert(&self, source: &str, used: usize) -> String {
         let Self { name, .. } = self;
         let columns = self.names(|_| true);
-        let (list, arrays) = (columns.join(", "), self.arrays(&columns));
-        let insert = format!("insert into {name} ({list}) select * from unnest({arrays})");
+        let (list, arrays) = (columns.join(", "), self.arrays(&columns, used));
+        let insert = format!("insert into {name} ({list}) select written.* from {source}unnest({arrays}) as written");
         let changing = self.names(|column| column.role == Role::Changing);
         if changing.is_empty() {
             return insert;
@@ -153,7 +154,7 @@ impl Table {
     }
 
     fn select(&self, columns: &[&str], by: &[&str]) -> String {
-        let (columns, name, arrays) = (columns.join(", "), self.name, self.arrays(by));
+        let (columns, name, arrays) = (columns.join(", "), self.name, self.arrays(by, 0));
         let select = format!("select {columns} from {name}");
         if let [key] = by {
             return format!("{select} where {key} = any({arrays})");
@@ -202,17 +203,17 @@ macro_rules! table {
 
             fn bind(
                 rows: impl Iterator<Item = Self> + Clone,
-                query: Query<'_, Postgres, PgArguments>,
-            ) -> Query<'_, Postgres, PgArguments> {
+                arguments: &mut PgArguments,
+            ) -> Result<(), BoxDynError> {
                 $(
-                    let query = query.bind(rows.clone().map(|$pattern| {
+                    arguments.add(rows.clone().map(|$pattern| {
                         // Some columns need only some of the values.
                         let _ = $pattern;
                         let value: $type = $value;
                         Element(value)
-                    }).bind_iter());
+                    }).bind_iter())?;
                 )*
-                query
+                Ok(())
             }
 
             fn copy(self, to: &mut Rows<'_>) {

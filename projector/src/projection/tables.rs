@@ -7,10 +7,10 @@ use domain::{AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use sqlx::{
-    Postgres, Type,
+    Arguments, Postgres, Type,
     encode::IsNull,
+    error::BoxDynError,
     postgres::{PgArguments, PgBindIterExt},
-    query::Query,
 };
 use text::search::Words;
 

@@ -1,70 +1,44 @@
-//! Writes the changes of a batch: one `unnest` statement per table, every row at most once.
+//! Writes the changes of a batch: one `unnest` per table, every row at most once.
 
 use domain::MessageId;
 use sqlx::{PgConnection, query};
 
 use super::{
     alarms::AlarmRow,
-    table::write,
     tables::{Alarm, Message},
-    workspace::Workspace,
+    upserts::Upserts,
+    workspace::{Changed, Workspace},
 };
 
 impl Workspace {
-    /// Writes every row that differs from the database. `stream` is the label of the projected stream.
-    pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+    /// Adds every row that differs from the database. `stream` is the label of the projected stream.
+    pub(super) fn add_rows(&self, stream: &str, upserts: &mut Upserts) -> Result<(), sqlx::Error> {
         // Neighbours in the log become neighbours in the table, older messages first.
         let mut messages = self.changed_messages();
         messages.extend(self.posted_messages());
-        self.write_state(connection, stream).await?;
-        write(connection, messages).await?;
-        self.blank_feed(connection).await?;
-        write(connection, &self.feed).await?;
-        write(connection, self.alarms_of(stream, |_| true)).await
+        self.add_state(stream, upserts)?;
+        upserts.add(messages)?;
+        upserts.add(&self.feed)?;
+        upserts.add(self.alarms_of(stream, |_| true))
     }
 
-    /// Writes boxes, rooms, members and erasures.
-    pub(super) async fn write_state(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
-        let erased: Vec<_> = self.erased.iter().map(|erasure| (stream, erasure)).collect();
-        write(connection, erased).await?;
-        self.write_boxes(connection).await?;
-        self.write_rooms(connection).await?;
-        self.write_members(connection).await?;
-        self.write_user_rooms(connection).await
-    }
-
-    async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows = self.changed.boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
-        let rows: Vec<_> = rows.collect();
-        write(connection, rows).await
-    }
-
-    async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows = self.changed.rooms.iter().filter_map(|room_id| Some((room_id, &self.rooms.get(room_id)?.row)));
-        let rows: Vec<_> = rows.collect();
-        write(connection, rows).await
-    }
-
-    async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows: Vec<_> = self
-            .changed
-            .members()
-            .filter_map(|(room_id, user_id)| Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?)))
-            .collect();
-        write(connection, rows).await
-    }
-
-    async fn write_user_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows: Vec<_> = self
-            .changed
-            .memberships
-            .iter()
-            .filter_map(|(room_id, user_id)| {
-                let room = self.rooms.get(room_id)?;
-                Some((room_id, user_id, &room.row, room.members.get(user_id)?))
-            })
-            .collect();
-        write(connection, rows).await
+    /// Adds boxes, rooms, members and erasures.
+    pub(super) fn add_state(&self, stream: &str, upserts: &mut Upserts) -> Result<(), sqlx::Error> {
+        let Changed { boxes, rooms, memberships, .. } = &self.changed;
+        let boxes = boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
+        let rooms = rooms.iter().filter_map(|room_id| Some((room_id, &self.rooms.get(room_id)?.row)));
+        let members = self.changed.members().filter_map(|(room_id, user_id)| {
+            Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?))
+        });
+        let user_rooms = memberships.iter().filter_map(|(room_id, user_id)| {
+            let room = self.rooms.get(room_id)?;
+            Some((room_id, user_id, &room.row, room.members.get(user_id)?))
+        });
+        upserts.add(self.erased.iter().map(|erasure| (stream, erasure)))?;
+        upserts.add(boxes)?;
+        upserts.add(rooms)?;
+        upserts.add(members.collect::<Vec<_>>())?;
+        upserts.add(user_rooms)
     }
 
     /// Returns the changed messages of earlier batches.
