@@ -35,8 +35,8 @@ mod reactions;
 mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
-mod words;
 mod upserts;
+mod words;
 mod workspace;
 mod write;
 

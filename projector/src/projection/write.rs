@@ -27,9 +27,10 @@ impl Workspace {
         let Changed { boxes, rooms, memberships, .. } = &self.changed;
         let boxes = boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
         let rooms = rooms.iter().filter_map(|room_id| Some((room_id, &self.rooms.get(room_id)?.row)));
-        let members = self.changed.members().filter_map(|(room_id, user_id)| {
-            Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?))
-        });
+        let members = self
+            .changed
+            .members()
+            .filter_map(|(room_id, user_id)| Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?)));
         let user_rooms = memberships.iter().filter_map(|(room_id, user_id)| {
             let room = self.rooms.get(room_id)?;
             Some((room_id, user_id, &room.row, room.members.get(user_id)?))

@@ -105,6 +105,10 @@ impl Hub {
     pub(super) async fn join(self: &Arc<Self>, room: &RoomId, send_queue: &Arc<SendQueue>) {
         let mut listening = {
             let mut rooms = self.rooms();
+            if rooms.is_empty() {
+                // The reader ticks again.
+                self.has_unread.notify_one();
+            }
             let channel = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
             channel.followers().push(send_queue.clone());
             channel.listening.clone()
@@ -138,6 +142,10 @@ impl Hub {
         if let Some(channel) = channel {
             channel.record_head(v);
         }
+    }
+
+    fn has_followers(&self) -> bool {
+        !self.rooms().is_empty()
     }
 
     /// Returns the number of followed rooms and the sum of their followers.
@@ -197,7 +205,7 @@ impl Hub {
         let is_switching = |switched: Option<Instant>| switched.is_some_and(|at| at.elapsed() < SWITCH);
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                _ = ticks.tick(), if self.has_followers() => {}
                 () = sleep(SWITCH_TICK), if is_switching(switched) => {}
                 () = self.has_unread.notified() => {}
                 Ok(()) = generations.changed() => switched = Some(Instant::now()),

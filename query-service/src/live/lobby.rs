@@ -10,7 +10,10 @@ use std::{
 use async_nats::{Client, Message};
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use wire::transient;
 
 use super::{frames::ServerFrame, listening::listen, lobby_area::LobbyArea, replay::Feeds, send_queue::SendQueue};
@@ -46,6 +49,8 @@ struct LobbyChange {
 pub(super) struct Lobby {
     feeds: Feeds,
     areas: Mutex<HashMap<Arc<LobbyArea>, Followed>>,
+    /// Wakes the reader when the first area is followed.
+    subscribed: Notify,
 }
 
 /// An area with its followers. Removed with the last one.
@@ -78,7 +83,7 @@ impl Drop for LobbySubscription {
 
 impl Lobby {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
-        let lobby = Arc::new(Self { feeds, areas: Mutex::default() });
+        let lobby = Arc::new(Self { feeds, areas: Mutex::default(), subscribed: Notify::new() });
         supervision::spawn("the listener for changes of the lobby", lobby.clone().listen(nats.clone(), generations));
         supervision::spawn("the reader of the lobby", lobby.clone().read_stale(nats));
         lobby
@@ -100,6 +105,7 @@ impl Lobby {
             send_queue.push_lobby(area, &whole(rooms));
         }
         followed.followers.push(send_queue.clone());
+        self.subscribed.notify_one();
         Some(LobbySubscription { lobby: self.clone(), area: area.clone(), send_queue: send_queue.clone() })
     }
 
@@ -132,6 +138,9 @@ impl Lobby {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if self.areas().is_empty() {
+                self.subscribed.notified().await;
+            }
             ticks.tick().await;
             let connects_now = statistics.connects.load(Ordering::Relaxed);
             if connects_now != connects || swept_at.elapsed() >= SWEEP_INTERVAL {

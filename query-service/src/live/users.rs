@@ -10,7 +10,7 @@ use std::{
 use async_nats::{Client, Message};
 use domain::{Position, UserId};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use wire::transient;
@@ -58,6 +58,8 @@ pub(super) struct Users {
     /// None if no read markers are shown to other members.
     seen_by: Option<Arc<SeenBy>>,
     present: Mutex<ConnectedUsers>,
+    /// Wakes the reader when the first user connects.
+    connected: Notify,
     latest: tokio::sync::Mutex<Latest>,
 }
 
@@ -94,8 +96,8 @@ impl Users {
         feeds: Feeds,
         seen_by: Option<Arc<SeenBy>>,
     ) -> Arc<Self> {
-        let (present, latest) = (Mutex::default(), tokio::sync::Mutex::default());
-        let users = Arc::new(Self { nats, generations, feeds, seen_by, present, latest });
+        let (present, connected, latest) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
+        let users = Arc::new(Self { nats, generations, feeds, seen_by, present, connected, latest });
         supervision::spawn("the listener for changes of users", users.clone().listen());
         supervision::spawn("the watcher of users", users.clone().read_stale());
         users
@@ -121,6 +123,7 @@ impl Users {
         let registration =
             UserRegistration { users: self.clone(), user: user.clone(), send_queue: send_queue.clone(), alarms };
         let mut listening = self.present().join(user, send_queue, seen, |user| self.open(user));
+        self.connected.notify_one();
         let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
         registration
     }
@@ -202,6 +205,9 @@ impl Users {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if self.present().is_empty() {
+                self.connected.notified().await;
+            }
             let now = ticks.tick().await;
             let connects_now = statistics.connects.load(Ordering::Relaxed);
             if connects_now != connects || swept_at.elapsed() >= SWEEP_INTERVAL {

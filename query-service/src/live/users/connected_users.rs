@@ -90,6 +90,10 @@ impl ConnectedUsers {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     /// Returns all connected users.
     pub(super) fn users(&self) -> impl Iterator<Item = &Arc<ConnectedUser>> {
         self.users.values()
