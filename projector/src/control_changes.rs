@@ -16,7 +16,7 @@ pub(crate) const CHANNEL: &str = "boxroom_control";
 
 /// The longest time between two looks at the tables, in case that a notification was lost on a connection that seemed
 /// to last.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(2);
 
 /// The interval between two tests of the listening connection, which does not show by itself that it is lost.
 const TEST_INTERVAL: Duration = Duration::from_secs(5);

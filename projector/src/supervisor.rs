@@ -24,7 +24,10 @@ use crate::{
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest time between two looks at the generations and projectors while this process holds all leases.
-const ASSIGN_INTERVAL: Duration = Duration::from_secs(10);
+const ASSIGN_INTERVAL: Duration = Duration::from_mins(2);
+
+/// The interval at which the leases' connection is used while this process holds all leases.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The pause after a failure of the database or the log.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -113,7 +116,6 @@ impl Supervisor {
                 Some(_) = running.tasks.join_next() => settled_until = None,
                 () = changes.changed() => settled_until = None,
             }
-            next_renewal = next_tick(RENEW_INTERVAL);
             for track in running.ended() {
                 leases.release(track).await?;
                 self.tracker.status.set(track, Progress::Standby);
@@ -124,6 +126,7 @@ impl Supervisor {
                 let is_settled = self.assign(&mut leases, &mut running).await?;
                 settled_until = is_settled.then(|| Instant::now() + ASSIGN_INTERVAL);
             }
+            next_renewal = next_tick(if settled_until.is_some() { KEEPALIVE_INTERVAL } else { RENEW_INTERVAL });
             for (track, description) in running.changed_descriptions(&self.tracker.status) {
                 leases.describe(track, description.sends_notifications, &description.progress).await?;
             }

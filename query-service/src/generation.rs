@@ -27,7 +27,7 @@ use crate::{error::Error, metrics::METRICS, settings::Settings};
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest time between two reads of the table of generations, in case that a notification was lost.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_mins(2);
 
 /// The time after which the watch calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);

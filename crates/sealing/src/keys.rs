@@ -33,11 +33,10 @@ const KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 /// The maximum number of concurrent fetches.
 const MAX_FETCHES: usize = 64;
 
-/// The interval of checking for keys destroyed by other processes if the server notifies of all changes. An erasure
-/// waits for longer.
-const SAFETY_INTERVAL: Duration = Duration::from_secs(2);
+/// The interval of checking for keys destroyed by other processes if the server notifies of all changes.
+const SAFETY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The same interval if the server does not notify of all changes.
+/// The same interval if the server does not notify of all changes. An erasure waits for longer.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.

@@ -25,6 +25,9 @@ const SILENT_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 /// The time in which further notifications join the first one.
 const GATHERING: Duration = Duration::from_millis(100);
 
+/// The shortest interval at which a new connection is looked for while all changes are notified.
+const CONNECTION_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The changes of one bucket, as one reader sees them.
 #[derive(Debug)]
 pub struct BucketWatch {
@@ -57,7 +60,11 @@ impl BucketWatch {
         if !self.is_checked() && self.check(interval / 2).await {
             return;
         }
-        let end = if self.is_notified { next_tick(self.safety_interval) } else { begun + interval };
+        let (end, interval) = if self.is_notified {
+            (next_tick(self.safety_interval), interval.max(CONNECTION_INTERVAL))
+        } else {
+            (begun + interval, interval)
+        };
         while self.server.connection_count() == self.connection && Instant::now() < end {
             tokio::select! {
                 () = notified(&mut self.notifications) => {
