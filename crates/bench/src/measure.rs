@@ -1,0 +1,54 @@
+//! Runs scenarios, and writes their report.
+
+use std::io::Write;
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    deliver, machine,
+    plan::Options,
+    progress::Progress,
+    report::{self, Report},
+    results::Results,
+    services,
+};
+
+/// A scenario whose results have the common form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measured {
+    Deliver,
+}
+
+impl Measured {
+    /// All scenarios, the most important one first.
+    pub(crate) const ALL: [Self; 1] = [Self::Deliver];
+
+    async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
+        match self {
+            Self::Deliver => Box::pin(deliver::run(options, progress)).await,
+        }
+    }
+}
+
+/// Runs scenarios and returns their report. Fails after writing it if anything measured was wrong.
+pub(crate) async fn run(scenarios: &[Measured], options: &Options) -> anyhow::Result<String> {
+    services::build().await?;
+    let progress = Progress::new(scenarios.len());
+    let mut report = Report { machine: machine::describe(), settings: machine::SETTINGS, scenarios: Vec::new() };
+    for scenario in scenarios {
+        report.scenarios.push(scenario.run(options, &progress).await?);
+        progress.step();
+        if let Some(file) = &options.html {
+            // Written after each scenario, so that a failure of a later one loses nothing.
+            std::fs::write(file, report::page(&report)?).with_context(|| format!("no {}", file.display()))?;
+        }
+    }
+    drop(progress);
+    let text = if options.json { serde_json::to_string_pretty(&report)? } else { report::text(&report)? };
+    let faults: Vec<String> = report.scenarios.iter().flat_map(Results::faults).collect();
+    if !faults.is_empty() {
+        writeln!(std::io::stdout(), "{text}")?;
+    }
+    ensure!(faults.is_empty(), "the measured systems made errors:\n{}", faults.join("\n"));
+    Ok(text)
+}

@@ -1,0 +1,180 @@
+//! Rooms with members in a running Boxroom, created through the public commands.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use harness::{Role, ServiceId, Stack, StackOptions, token::Bearer};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, query_as, raw_sql};
+use url::Url;
+
+use crate::accounting::Watch;
+
+/// The number of concurrent commands of a set-up.
+const CONCURRENCY: usize = 16;
+
+/// The lifetime of tokens, longer than any run.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+/// The highest number of members that a room can be limited to.
+const MAX_MEMBERS: usize = 100;
+
+/// A running Boxroom and a client of it.
+pub(crate) struct World {
+    pub(crate) stack: Stack,
+    http: reqwest::Client,
+    operator: String,
+    notifiers: usize,
+}
+
+/// A room with its members. The first one is the host.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    pub(crate) id: String,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A user with a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) token: String,
+}
+
+/// The rooms of one shape: all have the same number of members.
+#[derive(Debug, Clone)]
+pub(crate) struct Rooms(pub(crate) Arc<Vec<Room>>);
+
+impl World {
+    /// Starts a stack with the settings of production and one process of each service.
+    pub(crate) async fn start(env: Vec<(ServiceId, &'static str, String)>) -> anyhow::Result<Self> {
+        let options = StackOptions { notifiers: 1, durable: true, env, ..StackOptions::default() };
+        let notifiers = options.notifiers;
+        let stack = Box::pin(Stack::start(options)).await?;
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
+        let operator = stack.token(Bearer::Operator("ops"), LIFETIME);
+        let world = Self { stack, http, operator, notifiers };
+        let store = json!({ "store_id": "noodles", "name": "Noodle Bar", "zip_code": "10115" });
+        world.command(Method::POST, "/stores", &world.operator, store).await?;
+        Ok(world)
+    }
+
+    /// Watches all processes.
+    pub(crate) async fn watch(&self) -> anyhow::Result<Watch> {
+        Watch::of(&self.stack, self.notifiers > 0).await
+    }
+
+    /// The address of the command-service.
+    pub(crate) fn command_address(&self) -> anyhow::Result<SocketAddr> {
+        address(&self.stack.command_url(0))
+    }
+
+    /// The address of the query-service.
+    pub(crate) fn query_address(&self) -> anyhow::Result<SocketAddr> {
+        address(&self.stack.query_url(0))
+    }
+
+    /// A user with a token.
+    pub(crate) fn member(&self, user_id: &str) -> Member {
+        Member { token: self.stack.token(Bearer::User(user_id), LIFETIME) }
+    }
+
+    /// Opens rooms with members, and waits until the read model shows them. `name` is the prefix of all ids.
+    pub(crate) async fn open_rooms(&self, name: &str, rooms: usize, members: usize) -> anyhow::Result<Rooms> {
+        let room = async |number: usize| {
+            let users = (0..members).map(|member| self.member(&format!("{name}-{number}-{member}")));
+            self.open_room(&format!("{name}-{number}"), users.collect()).await
+        };
+        let rooms = stream::iter(0..rooms).map(room).buffered(CONCURRENCY).try_collect().await?;
+        Ok(Rooms(Arc::new(rooms)))
+    }
+
+    async fn open_room(&self, box_id: &str, members: Vec<Member>) -> anyhow::Result<Room> {
+        let body = json!({
+            "box_id": box_id, "kind": "shared", "zip_code": "10115", "address": "Torstrasse 1",
+            "detailed_address": "left of the door", "latitude": 52.5, "longitude": 13.4,
+        });
+        self.command(Method::POST, "/boxes", &self.operator, body).await?;
+        let (host, guests) = members.split_first().context("a room has members")?;
+        let max_members = members.len().clamp(2, MAX_MEMBERS);
+        let body = json!({ "store_id": "noodles", "title": "Lunch", "max_members": max_members });
+        let opened = self.command(Method::POST, &format!("/boxes/{box_id}/rooms"), &host.token, body).await?;
+        let mut position = position(&opened)?;
+        let id = opened.json::<Value>().await?["id"].as_str().context("a room without an id")?.to_owned();
+        for guest in guests {
+            let path = format!("/rooms/{id}/members");
+            position = self::position(&self.command(Method::POST, &path, &guest.token, json!({})).await?)?;
+        }
+        self.until_shown(&format!("/rooms/{id}/members?limit=1"), &host.token, &position).await?;
+        Ok(Room { id, members })
+    }
+
+    /// Sends a command that must succeed.
+    pub(crate) async fn command(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Value,
+    ) -> anyhow::Result<Response> {
+        let key = format!("{:032x}", rand::random::<u128>());
+        let request = self.http.request(method, format!("{}{path}", self.stack.command_url(0)));
+        let response = request.bearer_auth(token).header("idempotency-key", key).json(&body).send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        anyhow::bail!("{path}: {status} {}", response.text().await?)
+    }
+
+    /// Waits until a read shows a position.
+    pub(crate) async fn until_shown(&self, path: &str, token: &str, position: &str) -> anyhow::Result<()> {
+        loop {
+            let request = self.http.get(format!("{}{path}", self.stack.query_url(0))).bearer_auth(token);
+            let response = request.header("min-position", position).send().await?;
+            match response.status() {
+                StatusCode::OK => return Ok(()),
+                StatusCode::SERVICE_UNAVAILABLE => {}
+                status => anyhow::bail!("{path}: {status} {}", response.text().await?),
+            }
+        }
+    }
+
+    /// Opens a connection of the superuser to the read model.
+    pub(crate) async fn database(&self) -> anyhow::Result<PgConnection> {
+        let mut connection = PgConnection::connect(&self.stack.database_url(Role::Admin)).await?;
+        raw_sql("set search_path = read_g1, control").execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Compares the rows with the posted messages: nothing is missing, and the versions of each feed are 1, 2, 3 …
+    /// `posted` has the number of messages by room.
+    pub(crate) async fn check_rows(&self, posted: &HashMap<String, u64>) -> anyhow::Result<()> {
+        let feeds: Vec<(String, i64, i64, i64, i64)> = query_as(
+            "select room_id, count(*), min(v), max(v), count(*) filter (where type = 'message_posted')
+             from room_events group by room_id",
+        )
+        .fetch_all(&mut self.database().await?)
+        .await?;
+        for (room, events, first, last, messages) in &feeds {
+            ensure!((*first, *last) == (1, *events), "{room} has {events} events with the versions {first} to {last}");
+            let expected = posted.get(room).copied().unwrap_or_default();
+            ensure!(messages.cast_unsigned() == expected, "{room} has {messages} messages instead of {expected}");
+        }
+        let missing = posted.keys().find(|room| feeds.iter().all(|feed| feed.0 != **room));
+        ensure!(missing.is_none(), "there is no feed of {missing:?}");
+        Ok(())
+    }
+}
+
+/// Returns the position of a command's response.
+pub(crate) fn position(response: &Response) -> anyhow::Result<String> {
+    let value = response.headers().get("event-position").context("no Event-Position")?;
+    Ok(value.to_str()?.to_owned())
+}
+
+fn address(url: &str) -> anyhow::Result<SocketAddr> {
+    let addresses = Url::parse(url)?.socket_addrs(|| None)?;
+    addresses.into_iter().next().context("a service without an address")
+}
