@@ -75,6 +75,11 @@ pub(crate) fn post_message(to: SocketAddr, room: &str, token: &str, key: &str, t
     )
 }
 
+/// Builds the request of a read.
+pub(crate) fn get(from: SocketAddr, path: &str, token: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {from}\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@ pub(crate) mod commands;
 pub(crate) mod histogram;
 mod member;
 mod metronome;
+mod pace;
+pub(crate) mod requests;
 mod rooms;
 pub(crate) mod websocket;
 
@@ -14,24 +16,21 @@ use std::{
 };
 
 use anyhow::Context;
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 
-pub(crate) use self::rooms::Mark;
 use self::{
     commands::{Commands, FIRST_TOKEN},
     histogram::{Histogram, float},
     member::Member,
-    metronome::Metronome,
+    pace::{BEAT, Due},
     rooms::Rooms,
     websocket::Opening,
 };
+pub(crate) use self::{pace::Pace, rooms::Mark};
 use crate::{
     accounting::{Reading, Spent, Watch},
     cpu,
 };
-
-/// The token of the metronome.
-const BEAT: Token = Token(usize::MAX);
 
 /// The largest number of connections for posts.
 const MAX_POSTS_IN_FLIGHT: usize = 256;
@@ -58,24 +57,6 @@ pub(crate) trait Target: Send + Sync {
 
     /// Returns the version of a frame, if this server counts the frames of a room.
     fn version(&self, frame: &[u8]) -> Option<u64>;
-}
-
-/// The time at which messages are posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Closed loop: this number of messages of each room are outstanding at any time.
-    Window(u32),
-    /// Open loop: this number of messages a second, whatever has arrived.
-    Rate(u32),
-}
-
-impl std::fmt::Display for Pace {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Window(size) => write!(formatter, "W{size}"),
-            Self::Rate(rate) => write!(formatter, "{rate}/s"),
-        }
-    }
 }
 
 /// A load.
@@ -189,11 +170,7 @@ impl<'a> Client<'a> {
     fn run(&mut self, watch: &Watch) -> anyhow::Result<Outcome> {
         let mut events = Events::with_capacity(1024);
         let start = Instant::now();
-        let mut due = Due::new(self.load.pace, start);
-        let _metronome = match due.gap {
-            Some(gap) => Some(Metronome::start(Waker::new(self.poll.registry(), BEAT)?, start, gap)?),
-            None => None,
-        };
+        let mut due = Due::start(self.load.pace, start, self.poll.registry())?;
         self.fill_windows()?;
         self.run_until(start + self.load.warm_up, &mut due, &mut events)?;
         let before = Accounts::read(watch);
@@ -272,7 +249,7 @@ impl<'a> Client<'a> {
         let member = usize::try_from(mark.number)? * 7 % members;
         let post = self.target.post(mark, member);
         if let Some(commands) = &mut self.commands {
-            return commands.send(post.into_bytes());
+            return commands.send(mark.number, post.into_bytes());
         }
         let index = room * members + member;
         websocket::write_text(&mut self.members[index].unsent, post.as_bytes());
@@ -337,33 +314,6 @@ impl<'a> Client<'a> {
             self.blocked.push(index);
         }
         Ok(())
-    }
-}
-
-/// The next messages of an open loop.
-struct Due {
-    start: Instant,
-    gap: Option<Duration>,
-    number: u32,
-}
-
-impl Due {
-    fn new(pace: Pace, start: Instant) -> Self {
-        let gap = match pace {
-            Pace::Window(_) => None,
-            Pace::Rate(rate) => Some(Duration::from_secs(1) / rate),
-        };
-        Self { start, gap, number: 0 }
-    }
-
-    /// Returns the number of a message that is due, and the time from which on it is.
-    fn next(&mut self, now: Instant) -> Option<(usize, Instant)> {
-        let due = self.start + self.gap? * self.number;
-        let number = usize::try_from(self.number).ok()?;
-        (due <= now).then(|| {
-            self.number += 1;
-            (number, due)
-        })
     }
 }
 

@@ -17,6 +17,7 @@ mod world;
 
 mod deliver;
 mod measure;
+mod pushes;
 mod rebuild;
 mod search;
 
@@ -57,6 +58,8 @@ enum Scenario {
     All(plan::Options),
     /// Deliver messages to the members of rooms
     Deliver(plan::Options),
+    /// Post and read while the push provider works, and while it hangs
+    Pushes(plan::Options),
     /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
     /// Search messages as a member of few and of many rooms
@@ -75,6 +78,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().scenario {
         Scenario::All(options) => Box::pin(measure::run(&Measured::ALL, &options)).await,
         Scenario::Deliver(options) => Box::pin(measure::run(&[Measured::Deliver], &options)).await,
+        Scenario::Pushes(options) => Box::pin(measure::run(&[Measured::Pushes], &options)).await,
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
         Scenario::Search(options) => Box::pin(search::run(&options)).await,
         Scenario::Broadcaster(options) => peers::broadcaster::serve(&options).await.map(|()| String::new()),

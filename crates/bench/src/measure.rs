@@ -8,6 +8,7 @@ use crate::{
     deliver, machine,
     plan::Options,
     progress::Progress,
+    pushes,
     report::{self, Report},
     results::Results,
     services,
@@ -17,15 +18,17 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
     Deliver,
+    Pushes,
 }
 
 impl Measured {
     /// All scenarios, the most important one first.
-    pub(crate) const ALL: [Self; 1] = [Self::Deliver];
+    pub(crate) const ALL: [Self; 2] = [Self::Deliver, Self::Pushes];
 
     async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
         match self {
             Self::Deliver => Box::pin(deliver::run(options, progress)).await,
+            Self::Pushes => Box::pin(pushes::run(options, progress)).await,
         }
     }
 }

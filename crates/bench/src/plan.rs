@@ -40,6 +40,11 @@ impl Options {
         if self.quick { Duration::from_secs(1) } else { Duration::from_secs(8) }
     }
 
+    /// Returns the first number for a quick run, or else the second one.
+    pub(crate) fn size(&self, quick: usize, full: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
     /// True if a case is wanted.
     pub(crate) fn wants(&self, case: &str) -> bool {
         self.only.as_ref().is_none_or(|text| case.contains(text.as_str()))

@@ -39,6 +39,7 @@ pub(crate) struct Room {
 /// A user with a token.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
+    pub(crate) user_id: String,
     pub(crate) token: String,
 }
 
@@ -76,14 +77,14 @@ impl World {
     }
 
     /// A user with a token.
-    pub(crate) fn member(&self, user_id: &str) -> Member {
-        Member { token: self.stack.token(Bearer::User(user_id), LIFETIME) }
+    pub(crate) fn member(&self, user_id: String) -> Member {
+        Member { token: self.stack.token(Bearer::User(&user_id), LIFETIME), user_id }
     }
 
     /// Opens rooms with members, and waits until the read model shows them. `name` is the prefix of all ids.
     pub(crate) async fn open_rooms(&self, name: &str, rooms: usize, members: usize) -> anyhow::Result<Rooms> {
         let room = async |number: usize| {
-            let users = (0..members).map(|member| self.member(&format!("{name}-{number}-{member}")));
+            let users = (0..members).map(|member| self.member(format!("{name}-{number}-{member}")));
             self.open_room(&format!("{name}-{number}"), users.collect()).await
         };
         let rooms = stream::iter(0..rooms).map(room).buffered(CONCURRENCY).try_collect().await?;
@@ -108,6 +109,19 @@ impl World {
         }
         self.until_shown(&format!("/rooms/{id}/members?limit=1"), &host.token, &position).await?;
         Ok(Room { id, members })
+    }
+
+    /// Registers all members of rooms, with a phone each.
+    pub(crate) async fn register_phones(&self, rooms: &Rooms) -> anyhow::Result<()> {
+        let register = async |member: &Member| {
+            let Member { user_id, token } = member;
+            let body = json!({ "user_id": user_id, "password": "correct horse", "nickname": user_id });
+            self.command(Method::POST, "/users", token, body).await?;
+            let body = json!({ "token": format!("phone-of-{user_id}"), "locale": "en" });
+            self.command(Method::PUT, "/users/me/devices/phone", token, body).await.map(drop)
+        };
+        let members = rooms.0.iter().flat_map(|room| &room.members);
+        stream::iter(members).map(register).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
     /// Sends a command that must succeed.

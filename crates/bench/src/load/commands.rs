@@ -19,19 +19,33 @@ pub(crate) const FIRST_TOKEN: usize = 1 << 40;
 pub(crate) struct Commands {
     connections: Vec<Connection>,
     free: Vec<usize>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Request>,
 }
 
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
-    sent: Option<Instant>,
+    sent: Option<Sent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    number: u64,
+    at: Instant,
+}
+
+#[derive(Debug)]
+struct Request {
+    number: u64,
+    bytes: Vec<u8>,
 }
 
 /// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// The number of its request.
+    pub(crate) number: u64,
     pub(crate) status: u16,
     /// The time from sending the request to the last byte.
     pub(crate) latency: Duration,
@@ -61,12 +75,12 @@ impl Commands {
     }
 
     /// Sends a request, or lets it wait for a free connection.
-    pub(crate) fn send(&mut self, request: Vec<u8>) -> anyhow::Result<()> {
+    pub(crate) fn send(&mut self, number: u64, bytes: Vec<u8>) -> anyhow::Result<()> {
         let Some(index) = self.free.pop() else {
-            self.waiting.push_back(request);
+            self.waiting.push_back(Request { number, bytes });
             return Ok(());
         };
-        self.connections[index].send(&request)
+        self.connections[index].send(&Request { number, bytes })
     }
 
     /// True if no request is without a response.
@@ -90,10 +104,10 @@ impl Commands {
 }
 
 impl Connection {
-    fn send(&mut self, request: &[u8]) -> anyhow::Result<()> {
-        self.sent = Some(Instant::now());
+    fn send(&mut self, request: &Request) -> anyhow::Result<()> {
+        self.sent = Some(Sent { number: request.number, at: Instant::now() });
         // A request is far smaller than the send buffer of an idle connection.
-        self.stream.write_all(request).context("a request cannot be sent")
+        self.stream.write_all(&request.bytes).context("a request cannot be sent")
     }
 
     fn read(&mut self) -> anyhow::Result<Option<Answer>> {
@@ -118,7 +132,7 @@ impl Connection {
         let body = self.received[end..].to_vec();
         self.received.clear();
         let status = head.get(9..12).and_then(|status| status.parse().ok()).context("no HTTP response")?;
-        Ok(Some(Answer { status, latency: sent.elapsed(), body }))
+        Ok(Some(Answer { number: sent.number, status, latency: sent.at.elapsed(), body }))
     }
 }
 
