@@ -13,8 +13,10 @@ mod results;
 
 mod accounting;
 mod boxroom;
+mod traffic;
 mod world;
 
+mod append;
 mod deliver;
 mod measure;
 mod pushes;
@@ -58,6 +60,8 @@ enum Scenario {
     All(plan::Options),
     /// Deliver messages to the members of rooms
     Deliver(plan::Options),
+    /// Append events by posts, to many boxes and to one, and after a restart
+    Append(plan::Options),
     /// Post and read while the push provider works, and while it hangs
     Pushes(plan::Options),
     /// Build a read model from the log, and compare with a bare copy of its rows
@@ -78,6 +82,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().scenario {
         Scenario::All(options) => Box::pin(measure::run(&Measured::ALL, &options)).await,
         Scenario::Deliver(options) => Box::pin(measure::run(&[Measured::Deliver], &options)).await,
+        Scenario::Append(options) => Box::pin(measure::run(&[Measured::Append], &options)).await,
         Scenario::Pushes(options) => Box::pin(measure::run(&[Measured::Pushes], &options)).await,
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
         Scenario::Search(options) => Box::pin(search::run(&options)).await,

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, ensure};
 
 use crate::{
-    deliver, machine,
+    append, deliver, machine,
     plan::Options,
     progress::Progress,
     pushes,
@@ -18,16 +18,18 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
     Deliver,
+    Append,
     Pushes,
 }
 
 impl Measured {
     /// All scenarios, the most important one first.
-    pub(crate) const ALL: [Self; 2] = [Self::Deliver, Self::Pushes];
+    pub(crate) const ALL: [Self; 3] = [Self::Deliver, Self::Append, Self::Pushes];
 
     async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
         match self {
             Self::Deliver => Box::pin(deliver::run(options, progress)).await,
+            Self::Append => Box::pin(append::run(options, progress)).await,
             Self::Pushes => Box::pin(pushes::run(options, progress)).await,
         }
     }

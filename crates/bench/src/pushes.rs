@@ -1,7 +1,6 @@
 //! Posts and reads while the push provider works, and while it hangs.
 
 mod provider;
-mod traffic;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,12 +9,9 @@ use std::{
 
 use anyhow::ensure;
 use sqlx::{PgConnection, query_as, query_scalar};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::time::sleep;
 
-use self::{
-    provider::Provider,
-    traffic::{Posts, Reads},
-};
+use self::provider::Provider;
 use crate::{
     accounting::Watch,
     load::{
@@ -25,7 +21,8 @@ use crate::{
     plan::{self, Options, Subject},
     progress::Progress,
     results::{Results, Sample},
-    world::{Rooms, World},
+    traffic::{Posts, Reads},
+    world::{Room, Rooms, World},
 };
 
 /// The highest change of a 99th percentile that a hanging provider may cause.
@@ -102,8 +99,9 @@ impl Bench {
         let mut database = self.world.database().await?;
         let most = AtomicU64::new(0);
         let traffic = async {
-            let posts = self.run(options, self.world.command_address()?, Posts::new(&self.world, &self.rooms)?);
-            let reads = self.run(options, self.world.query_address()?, Reads::new(&self.world, &self.rooms)?);
+            let posts =
+                self.run(options, self.world.command_address()?, Posts::new(&self.world, &self.rooms, mention)?);
+            let reads = self.run(options, self.world.query_address()?, Reads::new(&self.world, &self.rooms, messages)?);
             tokio::try_join!(posts, reads)
         };
         let (posts, reads) = tokio::select! {
@@ -134,14 +132,13 @@ impl Bench {
         &self,
         options: &Options,
         address: std::net::SocketAddr,
-        mut requests: impl Requests + Send + 'static,
+        requests: impl Requests + Send + 'static,
     ) -> anyhow::Result<Outcome> {
         let pace = Pace::Rate(if options.quick { 40 } else { 200 });
         // Longer than a call that hangs.
         let time = if options.quick { options.time() } else { Duration::from_secs(25) };
         let settings = Loop { address, pace, warm_up: options.warm_up(), time };
-        let watch = self.watch.clone();
-        spawn_blocking(move || requests::run(settings, &watch, &mut requests)).await?
+        Ok(requests::run(settings, &self.watch, requests).await?.0)
     }
 
     /// Waits until all mentions are planned and told.
@@ -177,6 +174,16 @@ impl Bench {
         ensure!(accepted == told.cast_unsigned(), "the provider has accepted {accepted} of {told} alarms");
         Ok(format!("All {told} alarms of all runs have arrived at the provider, each once."))
     }
+}
+
+/// The text of a message that mentions the member after its author.
+fn mention(room: &Room, author: usize) -> String {
+    format!("@{} The food is on its way.", room.members[(author + 1) % room.members.len()].user_id)
+}
+
+/// The newest messages of a room.
+fn messages(room: &Room) -> String {
+    format!("/rooms/{}/messages", room.id)
 }
 
 /// Keeps the highest number of the notifier's connections. Returns only an error.

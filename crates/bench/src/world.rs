@@ -1,13 +1,19 @@
 //! Rooms with members in a running Boxroom, created through the public commands.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Role, ServiceId, Stack, StackOptions, token::Bearer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, query_as, raw_sql};
+use tokio::time::sleep;
 use url::Url;
 
 use crate::accounting::Watch;
@@ -17,6 +23,9 @@ const CONCURRENCY: usize = 16;
 
 /// The lifetime of tokens, longer than any run.
 const LIFETIME: Duration = Duration::from_hours(24);
+
+/// The time limit of a command with its repeats.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The highest number of members that a room can be limited to.
 const MAX_MEMBERS: usize = 100;
@@ -124,7 +133,7 @@ impl World {
         stream::iter(members).map(register).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    /// Sends a command that must succeed.
+    /// Sends a command until it succeeds. It is repeated, as clients do, while the service is not available.
     pub(crate) async fn command(
         &self,
         method: Method,
@@ -132,14 +141,19 @@ impl World {
         token: &str,
         body: Value,
     ) -> anyhow::Result<Response> {
-        let key = format!("{:032x}", rand::random::<u128>());
-        let request = self.http.request(method, format!("{}{path}", self.stack.command_url(0)));
-        let response = request.bearer_auth(token).header("idempotency-key", key).json(&body).send().await?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
+        let (key, deadline) = (format!("{:032x}", rand::random::<u128>()), Instant::now() + COMMAND_TIMEOUT);
+        loop {
+            let request = self.http.request(method.clone(), format!("{}{path}", self.stack.command_url(0)));
+            let response = request.bearer_auth(token).header("idempotency-key", &key).json(&body).send().await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            if status != StatusCode::SERVICE_UNAVAILABLE || Instant::now() > deadline {
+                bail!("{path}: {status} {}", response.text().await?);
+            }
+            sleep(Duration::from_millis(20)).await;
         }
-        anyhow::bail!("{path}: {status} {}", response.text().await?)
     }
 
     /// Waits until a read shows a position.
@@ -150,7 +164,7 @@ impl World {
             match response.status() {
                 StatusCode::OK => return Ok(()),
                 StatusCode::SERVICE_UNAVAILABLE => {}
-                status => anyhow::bail!("{path}: {status} {}", response.text().await?),
+                status => bail!("{path}: {status} {}", response.text().await?),
             }
         }
     }

@@ -33,6 +33,15 @@ impl Histogram {
         self.max = self.max.max(latency);
     }
 
+    /// Adds the latencies of another histogram.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+        self.max = self.max.max(other.max);
+    }
+
     /// The number of counted latencies.
     pub(crate) fn count(&self) -> u64 {
         self.total

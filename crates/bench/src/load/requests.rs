@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::ensure;
 use mio::{Events, Poll};
+use tokio::task::spawn_blocking;
 
 use super::{
     MAX_POSTS_IN_FLIGHT,
@@ -55,8 +56,17 @@ pub(crate) struct Outcome {
     pub(crate) faults: BTreeSet<String>,
 }
 
-/// Runs a loop in the current thread.
-pub(crate) fn run(settings: Loop, watch: &Watch, requests: &mut dyn Requests) -> anyhow::Result<Outcome> {
+/// Runs a loop in a thread of its own. Returns the requests with the result.
+pub(crate) async fn run<R: Requests + Send + 'static>(
+    settings: Loop,
+    watch: &Watch,
+    mut requests: R,
+) -> anyhow::Result<(Outcome, R)> {
+    let watch = watch.clone();
+    spawn_blocking(move || Ok((run_here(settings, &watch, &mut requests)?, requests))).await?
+}
+
+fn run_here(settings: Loop, watch: &Watch, requests: &mut dyn Requests) -> anyhow::Result<Outcome> {
     let poll = Poll::new()?;
     let size = match settings.pace {
         Pace::Window(size) => usize::try_from(size)?,
