@@ -125,7 +125,7 @@ impl Bench {
     }
 
     async fn post(&mut self, rooms: &Rooms, settings: Loop) -> anyhow::Result<Outcome> {
-        let posts = Posts::new(&self.world, rooms, |_: &Room, _| TEXT.to_owned())?;
+        let posts = Posts::new(&self.world, rooms, |_: &Room, _, _| TEXT.to_owned())?;
         let (outcome, posts) = requests::run(settings, &self.watch, posts).await?;
         for (room, count) in posts.posted {
             *self.posted.entry(room).or_default() += count;

@@ -13,6 +13,7 @@ mod results;
 
 mod accounting;
 mod boxroom;
+mod tasks;
 mod traffic;
 mod world;
 
@@ -20,6 +21,7 @@ mod append;
 mod deliver;
 mod measure;
 mod pushes;
+mod read;
 mod rebuild;
 mod search;
 
@@ -64,6 +66,8 @@ enum Scenario {
     Append(plan::Options),
     /// Post and read while the push provider works, and while it hangs
     Pushes(plan::Options),
+    /// Read messages and rooms, beside the same statements without a service
+    Read(plan::Options),
     /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
     /// Search messages as a member of few and of many rooms
@@ -84,6 +88,7 @@ async fn main() -> ExitCode {
         Scenario::Deliver(options) => Box::pin(measure::run(&[Measured::Deliver], &options)).await,
         Scenario::Append(options) => Box::pin(measure::run(&[Measured::Append], &options)).await,
         Scenario::Pushes(options) => Box::pin(measure::run(&[Measured::Pushes], &options)).await,
+        Scenario::Read(options) => Box::pin(measure::run(&[Measured::Read], &options)).await,
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
         Scenario::Search(options) => Box::pin(search::run(&options)).await,
         Scenario::Broadcaster(options) => peers::broadcaster::serve(&options).await.map(|()| String::new()),

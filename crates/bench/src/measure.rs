@@ -8,7 +8,7 @@ use crate::{
     append, deliver, machine,
     plan::Options,
     progress::Progress,
-    pushes,
+    pushes, read,
     report::{self, Report},
     results::Results,
     services,
@@ -20,17 +20,19 @@ pub(crate) enum Measured {
     Deliver,
     Append,
     Pushes,
+    Read,
 }
 
 impl Measured {
     /// All scenarios, the most important one first.
-    pub(crate) const ALL: [Self; 3] = [Self::Deliver, Self::Append, Self::Pushes];
+    pub(crate) const ALL: [Self; 4] = [Self::Deliver, Self::Append, Self::Pushes, Self::Read];
 
     async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
         match self {
             Self::Deliver => Box::pin(deliver::run(options, progress)).await,
             Self::Append => Box::pin(append::run(options, progress)).await,
             Self::Pushes => Box::pin(pushes::run(options, progress)).await,
+            Self::Read => Box::pin(read::run(options, progress)).await,
         }
     }
 }

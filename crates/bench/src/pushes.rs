@@ -101,7 +101,11 @@ impl Bench {
         let traffic = async {
             let posts =
                 self.run(options, self.world.command_address()?, Posts::new(&self.world, &self.rooms, mention)?);
-            let reads = self.run(options, self.world.query_address()?, Reads::new(&self.world, &self.rooms, messages)?);
+            let reads = self.run(
+                options,
+                self.world.query_address()?,
+                Reads::new(&self.world, &self.rooms, messages, "items")?,
+            );
             tokio::try_join!(posts, reads)
         };
         let (posts, reads) = tokio::select! {
@@ -177,7 +181,7 @@ impl Bench {
 }
 
 /// The text of a message that mentions the member after its author.
-fn mention(room: &Room, author: usize) -> String {
+fn mention(room: &Room, author: usize, _: u64) -> String {
     format!("@{} The food is on its way.", room.members[(author + 1) % room.members.len()].user_id)
 }
 

@@ -2,14 +2,16 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
+use memchr::memmem;
+
 use crate::{
     boxroom::{get, post_message},
     load::{commands::Answer, requests::Requests},
     world::{Room, Rooms, World},
 };
 
-/// Builds the text of a message from its room and the index of its author.
-type Text = fn(&Room, usize) -> String;
+/// Builds the text of a message from its room, the index of its author, and its number.
+type Text = fn(&Room, usize, u64) -> String;
 
 /// Builds the address of a read from its room.
 type Path = fn(&Room) -> String;
@@ -30,6 +32,8 @@ pub(crate) struct Reads {
     rooms: Rooms,
     address: SocketAddr,
     path: Path,
+    /// The words that every response has.
+    expected: &'static [u8],
 }
 
 impl Posts {
@@ -40,8 +44,8 @@ impl Posts {
 }
 
 impl Reads {
-    pub(crate) fn new(world: &World, rooms: &Rooms, path: Path) -> anyhow::Result<Self> {
-        Ok(Self { rooms: rooms.clone(), address: world.query_address()?, path })
+    pub(crate) fn new(world: &World, rooms: &Rooms, path: Path, expected: &'static str) -> anyhow::Result<Self> {
+        Ok(Self { rooms: rooms.clone(), address: world.query_address()?, path, expected: expected.as_bytes() })
     }
 }
 
@@ -49,7 +53,7 @@ impl Requests for Posts {
     fn request(&mut self, number: u64) -> String {
         let (room, turn) = place(&self.rooms, number);
         let author = turn % room.members.len();
-        let (key, text) = (format!("{:08x}-{number}", self.run), (self.text)(room, author));
+        let (key, text) = (format!("{:08x}-{number}", self.run), (self.text)(room, author, number));
         *self.posted.entry(room.id.clone()).or_default() += 1;
         post_message(self.address, &room.id, &room.members[author].token, &key, &text)
     }
@@ -66,7 +70,9 @@ impl Requests for Reads {
     }
 
     fn check(&mut self, answer: &Answer) -> Option<String> {
-        answer.unless(200)
+        let is_empty =
+            || memmem::find(answer.body(), self.expected).is_none().then(|| "a read found nothing".to_owned());
+        answer.unless(200).or_else(is_empty)
     }
 }
 

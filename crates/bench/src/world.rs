@@ -27,6 +27,9 @@ const LIFETIME: Duration = Duration::from_hours(24);
 /// The time limit of a command with its repeats.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The number of boxes in a row of the grid on which they stand.
+const GRID: usize = 20;
+
 /// The highest number of members that a room can be limited to.
 const MAX_MEMBERS: usize = 100;
 
@@ -90,20 +93,32 @@ impl World {
         Member { token: self.stack.token(Bearer::User(&user_id), LIFETIME), user_id }
     }
 
-    /// Opens rooms with members, and waits until the read model shows them. `name` is the prefix of all ids.
+    /// Opens rooms with members of their own, and waits until the read model shows them. `name` begins all ids.
     pub(crate) async fn open_rooms(&self, name: &str, rooms: usize, members: usize) -> anyhow::Result<Rooms> {
-        let room = async |number: usize| {
-            let users = (0..members).map(|member| self.member(format!("{name}-{number}-{member}")));
-            self.open_room(&format!("{name}-{number}"), users.collect()).await
+        let members = |room: usize| (0..members).map(move |member| format!("{name}-{room}-{member}"));
+        self.open_rooms_of(name, (0..rooms).map(|room| members(room).collect()).collect()).await
+    }
+
+    /// Opens a room for each group of users.
+    pub(crate) async fn open_rooms_of(&self, name: &str, groups: Vec<Vec<String>>) -> anyhow::Result<Rooms> {
+        let open = async |(number, users): (usize, Vec<String>)| {
+            self.open_room(
+                &format!("{name}-{number}"),
+                number,
+                users.into_iter().map(|user| self.member(user)).collect(),
+            )
+            .await
         };
-        let rooms = stream::iter(0..rooms).map(room).buffered(CONCURRENCY).try_collect().await?;
+        let rooms = stream::iter(groups.into_iter().enumerate()).map(open).buffered(CONCURRENCY).try_collect().await?;
         Ok(Rooms(Arc::new(rooms)))
     }
 
-    async fn open_room(&self, box_id: &str, members: Vec<Member>) -> anyhow::Result<Room> {
+    async fn open_room(&self, box_id: &str, number: usize, members: Vec<Member>) -> anyhow::Result<Room> {
+        // On a grid with some hundred metres between neighbours.
+        let [row, column] = [number / GRID, number % GRID].map(|step| f64::from(u32::try_from(step).unwrap_or(0)));
         let body = json!({
             "box_id": box_id, "kind": "shared", "zip_code": "10115", "address": "Torstrasse 1",
-            "detailed_address": "left of the door", "latitude": 52.5, "longitude": 13.4,
+            "detailed_address": "left of the door", "latitude": 52.5 + 0.004 * row, "longitude": 13.4 + 0.006 * column,
         });
         self.command(Method::POST, "/boxes", &self.operator, body).await?;
         let (host, guests) = members.split_first().context("a room has members")?;
@@ -118,6 +133,15 @@ impl World {
         }
         self.until_shown(&format!("/rooms/{id}/members?limit=1"), &host.token, &position).await?;
         Ok(Room { id, members })
+    }
+
+    /// Posts a message by the host of a room. Returns its id and its position.
+    pub(crate) async fn say(&self, room: &Room, body: Value) -> anyhow::Result<(String, String)> {
+        let path = format!("/rooms/{}/messages", room.id);
+        let response = self.command(Method::POST, &path, &room.members[0].token, body).await?;
+        let position = position(&response)?;
+        let id = response.json::<Value>().await?["id"].as_str().context("a message without an id")?.to_owned();
+        Ok((id, position))
     }
 
     /// Registers all members of rooms, with a phone each.
@@ -154,6 +178,14 @@ impl World {
             }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Reads a page, and returns its items.
+    pub(crate) async fn items(&self, path: &str, token: &str) -> anyhow::Result<Vec<Value>> {
+        let response = self.http.get(format!("{}{path}", self.stack.query_url(0))).bearer_auth(token).send().await?;
+        ensure!(response.status() == StatusCode::OK, "{path}: {}", response.text().await?);
+        let mut page: Value = response.json().await?;
+        serde_json::from_value(page["items"].take()).context("a page without items")
     }
 
     /// Waits until a read shows a position.
@@ -197,7 +229,7 @@ impl World {
 }
 
 /// Returns the position of a command's response.
-pub(crate) fn position(response: &Response) -> anyhow::Result<String> {
+fn position(response: &Response) -> anyhow::Result<String> {
     let value = response.headers().get("event-position").context("no Event-Position")?;
     Ok(value.to_str()?.to_owned())
 }

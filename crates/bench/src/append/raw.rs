@@ -1,29 +1,19 @@
 //! Appends with the client library to streams of the measured nats-server. They cost what an append costs at least.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
-};
-
 use anyhow::ensure;
 use async_nats::{
     HeaderMap,
     jetstream::{self, Context, stream},
 };
-use futures::future::try_join_all;
+use bytes::Bytes;
 use harness::{Account, Stack};
-use tokio::time::sleep;
 use wire::OWNER_API_PREFIX;
 
 use crate::{
     accounting::Watch,
-    cpu,
-    load::{histogram::Histogram, requests::Outcome},
+    load::requests::Outcome,
     plan::Options,
+    tasks::{self, Worker},
 };
 
 /// The number of streams, as many as Boxroom has partitions.
@@ -58,29 +48,15 @@ impl Raw {
         options: &Options,
         watch: &Watch,
     ) -> anyhow::Result<Outcome> {
-        let before_all = self.stored().await?;
-        let shared = Arc::new(Shared::default());
-        let (run, payload) = (rand::random::<u32>(), bytes::Bytes::from(vec![b'a'; PAYLOAD]));
-        let workers = (0..in_flight).map(|_| {
-            let (context, shared, payload) = (self.context.clone(), Arc::clone(&shared), payload.clone());
-            tokio::spawn(async move { shared.append(&context, subjects, run, &payload).await })
-        });
-        let workers: Vec<_> = workers.collect();
-        sleep(options.warm_up()).await;
-        let before = (watch.read(), cpu::of(std::process::id().cast_signed()));
-        shared.measures.store(true, Ordering::Relaxed);
-        sleep(options.time()).await;
-        shared.ends.store(true, Ordering::Relaxed);
-        let after = (watch.read(), cpu::of(std::process::id().cast_signed()));
-        let mut latency = Histogram::default();
-        for measured in try_join_all(workers).await? {
-            latency.merge(&measured?);
-        }
-        let requests = shared.number.load(Ordering::Relaxed);
-        let stored = self.stored().await? - before_all;
-        ensure!(stored == requests, "{stored} of {requests} messages are stored");
-        let spent = after.0.since(&before.0);
-        Ok(Outcome { latency, spent, client: after.1 - before.1, requests, faults: BTreeSet::new() })
+        let before = self.stored().await?;
+        let run = rand::random();
+        let publisher =
+            || Publisher { context: self.context.clone(), subjects, run, payload: vec![b'a'; PAYLOAD].into() };
+        let publishers = (0..in_flight).map(|_| publisher()).collect();
+        let outcome = tasks::run(publishers, options, watch).await?;
+        let stored = self.stored().await? - before;
+        ensure!(stored == outcome.requests, "{stored} of {} messages are stored", outcome.requests);
+        Ok(outcome)
     }
 
     /// The number of stored messages.
@@ -93,36 +69,22 @@ impl Raw {
     }
 }
 
-/// The state that all workers of a run share.
-#[derive(Default)]
-struct Shared {
-    /// The number of messages so far.
-    number: AtomicU64,
-    measures: AtomicBool,
-    ends: AtomicBool,
+/// A client that appends one message after another.
+struct Publisher {
+    context: Context,
+    subjects: usize,
+    /// Differs from run to run: message ids are used once.
+    run: u32,
+    payload: Bytes,
 }
 
-impl Shared {
-    async fn append(
-        &self,
-        context: &Context,
-        subjects: usize,
-        run: u32,
-        payload: &bytes::Bytes,
-    ) -> anyhow::Result<Histogram> {
-        let mut latency = Histogram::default();
-        while !self.ends.load(Ordering::Relaxed) {
-            let number = self.number.fetch_add(1, Ordering::Relaxed);
-            let subject = usize::try_from(number)? % subjects;
-            let mut headers = HeaderMap::new();
-            headers.insert("Nats-Msg-Id", format!("{run:08x}-{number}"));
-            let (begun, measures) = (Instant::now(), self.measures.load(Ordering::Relaxed));
-            let subject = format!("bench.{}.{subject}", subject % STREAMS);
-            context.publish_with_headers(subject, headers, payload.clone()).await?.await?;
-            if measures && !self.ends.load(Ordering::Relaxed) {
-                latency.add(begun.elapsed());
-            }
-        }
-        Ok(latency)
+impl Worker for Publisher {
+    async fn execute(&mut self, number: u64) -> anyhow::Result<()> {
+        let subject = usize::try_from(number)? % self.subjects;
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("{:08x}-{number}", self.run));
+        let subject = format!("bench.{}.{subject}", subject % STREAMS);
+        self.context.publish_with_headers(subject, headers, self.payload.clone()).await?.await?;
+        Ok(())
     }
 }

@@ -53,6 +53,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Describes the response if its status is not this one.
     pub(crate) fn unless(&self, status: u16) -> Option<String> {
         (self.status != status).then(|| format!("{} {}", self.status, String::from_utf8_lossy(&self.body)))
