@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     at: Instant,
     /// Seconds by process.
     by_process: Vec<(&'static str, f64)>,
+    /// Kilobytes of resident memory by process.
+    memory_kb: Vec<(&'static str, f64)>,
     /// Seconds of this process and of all that it has started.
     own: f64,
     /// Seconds of all processes of the machine.
@@ -42,6 +44,8 @@ pub(crate) struct Spent {
     pub(crate) seconds: f64,
     /// Seconds of processor time by process.
     pub(crate) by_process: Vec<(&'static str, f64)>,
+    /// Kilobytes of resident memory at the end, by process.
+    pub(crate) memory_kb: Vec<(&'static str, f64)>,
     /// The average number of cores that other processes have used.
     pub(crate) foreign_cores: f64,
 }
@@ -81,6 +85,7 @@ impl Watch {
         Reading {
             at: Instant::now(),
             by_process: self.processes.iter().map(|process| (process.name, used(process))).collect(),
+            memory_kb: self.processes.iter().map(|process| (process.name, resident_kb(process.pid))).collect(),
             own: cpu::of_descendants(std::process::id().cast_signed()),
             machine: machine(),
         }
@@ -96,17 +101,30 @@ impl Reading {
         Spent {
             seconds,
             by_process: pairs.map(|((name, now), (_, before))| (*name, (now - before).max(0.0))).collect(),
+            memory_kb: self.memory_kb.clone(),
             foreign_cores: (foreign / seconds).max(0.0),
         }
     }
 }
 
 impl Spent {
+    /// Microseconds of processor time for each second, by process.
+    pub(crate) fn micros_per_second(&self) -> Vec<(&'static str, f64)> {
+        self.by_process.iter().map(|(name, seconds)| (*name, seconds * 1e6 / self.seconds)).collect()
+    }
+
     /// Describes the disturbance by other processes, if there was one.
     pub(crate) fn disturbance(&self) -> Option<String> {
         let cores = self.foreign_cores;
         (cores > DISTURBING).then(|| format!("other processes used {cores:.1} cores"))
     }
+}
+
+/// Returns the resident memory of a process.
+pub(crate) fn resident_kb(process: i32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 /// Returns the busy seconds of all cores, without interrupts: these belong to no process.

@@ -77,7 +77,13 @@ pub(crate) fn post_message(to: SocketAddr, room: &str, token: &str, key: &str, t
 
 /// Builds the request of a read.
 pub(crate) fn get(from: SocketAddr, path: &str, token: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: {from}\r\nAuthorization: Bearer {token}\r\n\r\n")
+    get_from(from, path, token, None)
+}
+
+/// Builds the request of a read that waits for a position, if there is one.
+pub(crate) fn get_from(from: SocketAddr, path: &str, token: &str, position: Option<&str>) -> String {
+    let position = position.map(|position| format!("Min-Position: {position}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: {from}\r\nAuthorization: Bearer {token}\r\n{position}\r\n")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The load client: one thread with one poll for all connections, so that it takes little of what it measures.
 
 pub(crate) mod commands;
+pub(crate) mod exchange;
 pub(crate) mod histogram;
 mod member;
 mod metronome;

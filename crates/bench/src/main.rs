@@ -19,6 +19,8 @@ mod world;
 
 mod append;
 mod deliver;
+mod idle;
+mod lag;
 mod measure;
 mod pushes;
 mod read;
@@ -68,6 +70,10 @@ enum Scenario {
     Pushes(plan::Options),
     /// Read messages and rooms, beside the same statements without a service
     Read(plan::Options),
+    /// Hold many connections, and observe an installation without clients
+    Idle(plan::Options),
+    /// Read the own writes while others post
+    Lag(plan::Options),
     /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
     /// Search messages as a member of few and of many rooms
@@ -89,6 +95,8 @@ async fn main() -> ExitCode {
         Scenario::Append(options) => Box::pin(measure::run(&[Measured::Append], &options)).await,
         Scenario::Pushes(options) => Box::pin(measure::run(&[Measured::Pushes], &options)).await,
         Scenario::Read(options) => Box::pin(measure::run(&[Measured::Read], &options)).await,
+        Scenario::Idle(options) => Box::pin(measure::run(&[Measured::Idle], &options)).await,
+        Scenario::Lag(options) => Box::pin(measure::run(&[Measured::Lag], &options)).await,
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
         Scenario::Search(options) => Box::pin(search::run(&options)).await,
         Scenario::Broadcaster(options) => peers::broadcaster::serve(&options).await.map(|()| String::new()),

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, ensure};
 
 use crate::{
-    append, deliver, machine,
+    append, deliver, idle, lag, machine,
     plan::Options,
     progress::Progress,
     pushes, read,
@@ -21,11 +21,13 @@ pub(crate) enum Measured {
     Append,
     Pushes,
     Read,
+    Idle,
+    Lag,
 }
 
 impl Measured {
     /// All scenarios, the most important one first.
-    pub(crate) const ALL: [Self; 4] = [Self::Deliver, Self::Append, Self::Pushes, Self::Read];
+    pub(crate) const ALL: [Self; 6] = [Self::Deliver, Self::Append, Self::Pushes, Self::Read, Self::Idle, Self::Lag];
 
     async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
         match self {
@@ -33,6 +35,8 @@ impl Measured {
             Self::Append => Box::pin(append::run(options, progress)).await,
             Self::Pushes => Box::pin(pushes::run(options, progress)).await,
             Self::Read => Box::pin(read::run(options, progress)).await,
+            Self::Idle => Box::pin(idle::run(options, progress)).await,
+            Self::Lag => Box::pin(lag::run(options, progress)).await,
         }
     }
 }

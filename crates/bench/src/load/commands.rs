@@ -49,10 +49,16 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The time from sending the request to the last byte.
     pub(crate) latency: Duration,
+    head: String,
     body: Vec<u8>,
 }
 
 impl Answer {
+    /// Returns a header. Its name is in lower case, as the services send it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
@@ -125,21 +131,30 @@ impl Connection {
                 Err(error) => return Err(error).context("a connection is broken"),
             }
         }
-        let Some(end) = memmem::find(&self.received, b"\r\n\r\n").map(|at| at + 4) else { return Ok(None) };
-        let head = String::from_utf8_lossy(&self.received[..end]).to_ascii_lowercase();
-        let size: usize = header(&head, "content-length").and_then(|size| size.parse().ok()).unwrap_or(0);
-        if self.received.len() < end + size {
-            return Ok(None);
+        let Some(sent) = self.sent else { bail!("a response without a request") };
+        let answer = parse(&self.received, sent.number, sent.at)?;
+        if answer.is_some() {
+            self.sent = None;
+            self.received.clear();
         }
-        let sent = self.sent.take().context("a response without a request")?;
-        ensure!(self.received.len() == end + size, "more than one response to a request");
-        let body = self.received[end..].to_vec();
-        self.received.clear();
-        let status = head.get(9..12).and_then(|status| status.parse().ok()).context("no HTTP response")?;
-        Ok(Some(Answer { number: sent.number, status, latency: sent.at.elapsed(), body }))
+        Ok(answer)
     }
 }
 
+/// Returns the response in a buffer, once it is complete.
+pub(super) fn parse(received: &[u8], number: u64, sent: Instant) -> anyhow::Result<Option<Answer>> {
+    let Some(end) = memmem::find(received, b"\r\n\r\n").map(|at| at + 4) else { return Ok(None) };
+    let head = String::from_utf8_lossy(&received[..end]).into_owned();
+    let size: usize = header(&head, "content-length").and_then(|size| size.parse().ok()).unwrap_or(0);
+    if received.len() < end + size {
+        return Ok(None);
+    }
+    ensure!(received.len() == end + size, "more than one response to a request");
+    let status = head.get(9..12).and_then(|status| status.parse().ok()).context("no HTTP response")?;
+    Ok(Some(Answer { number, status, latency: sent.elapsed(), body: received[end..].to_vec(), head }))
+}
+
+/// Returns a header. Its name is in lower case, as the services send it.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
