@@ -6,6 +6,7 @@ pub(crate) mod histogram;
 mod member;
 mod metronome;
 mod pace;
+pub(crate) mod replay;
 pub(crate) mod requests;
 mod rooms;
 pub(crate) mod websocket;

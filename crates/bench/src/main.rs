@@ -25,6 +25,7 @@ mod measure;
 mod pushes;
 mod read;
 mod rebuild;
+mod replay;
 mod search;
 
 use std::{
@@ -74,6 +75,8 @@ enum Scenario {
     Idle(plan::Options),
     /// Read the own writes while others post
     Lag(plan::Options),
+    /// Reconnect many clients that have missed events
+    Replay(plan::Options),
     /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
     /// Search messages as a member of few and of many rooms
@@ -97,6 +100,7 @@ async fn main() -> ExitCode {
         Scenario::Read(options) => Box::pin(measure::run(&[Measured::Read], &options)).await,
         Scenario::Idle(options) => Box::pin(measure::run(&[Measured::Idle], &options)).await,
         Scenario::Lag(options) => Box::pin(measure::run(&[Measured::Lag], &options)).await,
+        Scenario::Replay(options) => Box::pin(measure::run(&[Measured::Replay], &options)).await,
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
         Scenario::Search(options) => Box::pin(search::run(&options)).await,
         Scenario::Broadcaster(options) => peers::broadcaster::serve(&options).await.map(|()| String::new()),

@@ -8,7 +8,7 @@ use crate::{
     append, deliver, idle, lag, machine,
     plan::Options,
     progress::Progress,
-    pushes, read,
+    pushes, read, replay,
     report::{self, Report},
     results::Results,
     services,
@@ -23,11 +23,13 @@ pub(crate) enum Measured {
     Read,
     Idle,
     Lag,
+    Replay,
 }
 
 impl Measured {
     /// All scenarios, the most important one first.
-    pub(crate) const ALL: [Self; 6] = [Self::Deliver, Self::Append, Self::Pushes, Self::Read, Self::Idle, Self::Lag];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Deliver, Self::Append, Self::Pushes, Self::Read, Self::Idle, Self::Lag, Self::Replay];
 
     async fn run(self, options: &Options, progress: &Progress) -> anyhow::Result<Results> {
         match self {
@@ -37,6 +39,7 @@ impl Measured {
             Self::Read => Box::pin(read::run(options, progress)).await,
             Self::Idle => Box::pin(idle::run(options, progress)).await,
             Self::Lag => Box::pin(lag::run(options, progress)).await,
+            Self::Replay => Box::pin(replay::run(options, progress)).await,
         }
     }
 }

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, ensure};
 use clap::Args;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
     progress::Progress,
     results::{Results, Sample},
 };
+
+/// The files that a process needs besides its connections.
+const OTHER_FILES: u64 = 500;
 
 /// Options of all measured scenarios.
 #[derive(Debug, Clone, Args)]
@@ -92,4 +97,14 @@ pub(crate) async fn alternate<S: Subject>(
         }
     }
     Ok(())
+}
+
+/// Raises the limit of open files of this process and of those that it starts, for this number of connections.
+pub(crate) fn allow_files(connections: usize) -> anyhow::Result<()> {
+    let files = connections as u64 + OTHER_FILES;
+    let mut limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.is_none_or(|maximum| files <= maximum);
+    ensure!(allowed, "this needs {files} open files: raise the limit with `ulimit -n`");
+    limit.current = limit.current.map(|current| current.max(files));
+    setrlimit(Resource::Nofile, limit).context("the limit of open files cannot be raised")
 }

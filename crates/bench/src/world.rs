@@ -189,12 +189,12 @@ impl World {
     }
 
     /// Waits until a read shows a position.
-    pub(crate) async fn until_shown(&self, path: &str, token: &str, position: &str) -> anyhow::Result<()> {
+    pub(crate) async fn until_shown(&self, path: &str, token: &str, position: &str) -> anyhow::Result<Value> {
         loop {
             let request = self.http.get(format!("{}{path}", self.stack.query_url(0))).bearer_auth(token);
             let response = request.header("min-position", position).send().await?;
             match response.status() {
-                StatusCode::OK => return Ok(()),
+                StatusCode::OK => return Ok(response.json().await?),
                 StatusCode::SERVICE_UNAVAILABLE => {}
                 status => bail!("{path}: {status} {}", response.text().await?),
             }

@@ -1,8 +1,7 @@
 //! Many connections that follow rooms in which nothing happens.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use harness::ServiceId;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -18,9 +17,6 @@ use crate::{
 
 /// The members of each room.
 const MEMBERS: usize = 20;
-
-/// The files that a process needs besides the connections.
-const OTHER_FILES: u64 = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum System {
@@ -44,7 +40,7 @@ pub(super) async fn run(results: &mut Results, options: &Options, progress: &Pro
     if !options.wants(&case) {
         return Ok(());
     }
-    allow_files((rooms * MEMBERS) as u64 + OTHER_FILES)?;
+    plan::allow_files(rooms * MEMBERS)?;
     progress.stage("idle: starting");
     let world = World::start(Vec::new()).await?;
     progress.stage("idle: opening rooms");
@@ -89,13 +85,4 @@ async fn hold(
     let sample = Sample::default().figure("KB for each connection", each);
     let disturbances = outcome.disturbances();
     Ok(Sample { cpu_micros: outcome.spent.micros_per_second(), disturbances, faults: outcome.faults, ..sample })
-}
-
-/// Raises the limit of open files of this process and of those that it starts.
-fn allow_files(files: u64) -> anyhow::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    let allowed = limit.maximum.is_none_or(|maximum| files <= maximum);
-    ensure!(allowed, "this needs {files} open files: raise the limit with `ulimit -n`");
-    limit.current = limit.current.map(|current| current.max(files));
-    setrlimit(Resource::Nofile, limit).context("the limit of open files cannot be raised")
 }

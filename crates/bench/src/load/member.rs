@@ -26,7 +26,8 @@ pub(super) struct Member {
     unparsed: Vec<u8>,
     /// Frames that the connection did not take yet.
     pub(super) unsent: Vec<u8>,
-    version: Option<u64>,
+    /// The version of the last event, if the server counts events.
+    pub(super) version: Option<u64>,
     /// The number of frames whose version does not follow the one before.
     pub(super) gaps: u64,
 }
