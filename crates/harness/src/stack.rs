@@ -63,6 +63,8 @@ pub struct StackOptions {
     pub database_pool: u32,
     /// True if servers and services use TLS and the log is encrypted.
     pub secured: bool,
+    /// True if PostgreSQL has its own settings, so that commits survive a power failure. Tests do without.
+    pub durable: bool,
     /// Additional settings of single services. They override those of the stack.
     pub env: Vec<(ServiceId, &'static str, String)>,
     /// The folder of the services' programs. The default is the folder that this program was built into.
@@ -79,6 +81,7 @@ impl Default for StackOptions {
             partitions: 4,
             database_pool: 10,
             secured: false,
+            durable: false,
             env: Vec::new(),
             bin_dir: None,
         }
@@ -133,7 +136,11 @@ impl Stack {
         }
         let output = Output::Folder(scratch.logs());
         // Boxed, because these futures are large.
-        let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&checkout, postgres), Nats::open(nats)) });
+        postgres.durable = options.durable;
+        let postgres = async {
+            if options.durable { Postgres::open(postgres).await } else { Postgres::start_in(&checkout, postgres).await }
+        };
+        let servers = Box::pin(async { tokio::try_join!(postgres, Nats::open(nats)) });
         let (postgres, nats) = servers.await?;
         let keys = keys::write(&scratch.path().join("keys"))?;
         nats.hide(scratch.secrets());

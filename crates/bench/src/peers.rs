@@ -1,0 +1,3 @@
+//! Systems beside which Boxroom is measured.
+
+pub(crate) mod broadcaster;
