@@ -12,11 +12,12 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use supervision::ticks::next_tick;
 use tokio::{
     runtime::{self, Handle},
     sync::watch,
     task::AbortHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use wire::transient;
 
@@ -197,12 +198,10 @@ async fn keep_current(
 ) {
     let mut control = Control::new(opener.options.clone());
     let version = read_model::version();
-    let mut ticks = interval(WATCH_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fresh_until = Instant::now();
     loop {
         tokio::select! {
-            _ = ticks.tick() => {
+            () = sleep_until(next_tick(WATCH_INTERVAL)) => {
                 match timeout(WATCH_TIMEOUT, control.answers()).await {
                     Ok(true) if Instant::now() < fresh_until => continue,
                     Ok(_) => {}

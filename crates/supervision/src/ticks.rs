@@ -1,13 +1,21 @@
-//! Common times at which background tasks look for changes. Tasks that wake together cost an idle process one wake-up.
+//! Common times at which background tasks look for changes. Tasks that wake together cost an idle process one wake-up,
+//! and processes that ask together cost an idle server one wake-up.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// The beginning of a minute of the clock, which is about the same for all processes.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
+    let (now, clock) = (Instant::now(), SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
+    let of_minute = Duration::from_nanos(u64::try_from(clock.as_nanos() % 60_000_000_000).unwrap_or_default());
+    now.checked_sub(of_minute).unwrap_or(now)
+});
 
-/// Returns the next multiple of a period since a time that all tasks of the process have in common. It is at most a
-/// period away.
+/// Returns the next multiple of a period since a time that all tasks have in common. It is at most a period away.
 pub fn next_tick(period: Duration) -> Instant {
     let count = ORIGIN.elapsed().as_nanos() / period.as_nanos().max(1) + 1;
     *ORIGIN + period * u32::try_from(count).unwrap_or(u32::MAX)

@@ -45,7 +45,7 @@ pub struct Follower {
     known_last: u64,
     buffer: VecDeque<Recorded>,
     next_poll: Instant,
-    /// The connection on which the leader was asked last, and when.
+    /// The connection on which the leader was asked last, and when it is asked again.
     last_check: Option<(u64, Instant)>,
     ask_interval: Duration,
     /// The number of notifications since then.
@@ -92,7 +92,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
     Ok(Follower {
         known_last: start.last_sequence,
         next_poll: next_tick(CHECK_INTERVAL),
-        last_check: log.connection().map(|connection| (connection, Instant::now())),
+        last_check: log.connection().map(|connection| (connection, next_tick(ask_interval(&start)))),
         ask_interval: ask_interval(&start),
         notification_count: 0,
         buffer: VecDeque::new(),
@@ -272,14 +272,14 @@ impl Follower {
 
     async fn check_connection(&mut self) -> Result<(), FollowError> {
         let connection = self.log.connection();
-        let is_recent = |at: Instant| at.elapsed() < self.ask_interval && self.notification_count < MAX_NOTIFICATIONS;
-        if self.last_check.is_some_and(|(last_check, at)| connection == Some(last_check) && is_recent(at)) {
+        let is_recent = |due_at| Instant::now() < due_at && self.notification_count < MAX_NOTIFICATIONS;
+        if self.last_check.is_some_and(|(last_check, due_at)| connection == Some(last_check) && is_recent(due_at)) {
             return Ok(());
         }
         self.last_check = None;
         self.notification_count = 0;
         self.check_leader().await?;
-        self.last_check = connection.map(|connection| (connection, Instant::now()));
+        self.last_check = connection.map(|connection| (connection, next_tick(self.ask_interval)));
         Ok(())
     }
 
