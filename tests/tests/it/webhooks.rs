@@ -241,7 +241,7 @@ async fn a_webhook_begins_at_the_end_of_a_restored_log() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("backup");
     let folder = folder.to_str().unwrap();
-    provision(&world, &["backup", "--to", folder]).await;
+    world.provision(&["backup", "--to", folder]).await;
     receiver.stop().await;
     ana.say(&room, "lost").await.created();
     eventually("the event waits", async || {
@@ -252,10 +252,7 @@ async fn a_webhook_begins_at_the_end_of_a_restored_log() {
     for service in [ServiceId::Command(0), ServiceId::Projector(0)] {
         world.stack.stop(service).await.unwrap();
     }
-    world.stack.nats().start_empty_for_restore().await.unwrap();
-    provision(&world, &["restore", "--from", folder]).await;
-    world.stack.nats().stop().await;
-    world.stack.nats().start_again().await.unwrap();
+    world.restore_log(folder).await;
     world.stack.start_again(ServiceId::Command(0)).await.unwrap();
     eventually("the lost event is dead", async || (show(&world, &webhook).await["live"]["dead"] == 1).then_some(()))
         .await;
@@ -266,11 +263,4 @@ async fn a_webhook_begins_at_the_end_of_a_restored_log() {
     let incarnation = |id: &str| id.split('.').nth(1).map(str::to_owned);
     assert_ne!(incarnation(&ids[0]), incarnation(&ids[1]), "{ids:?}");
     assert_eq!(receiver.unverified(), 0);
-}
-
-/// Runs a subcommand of `provision` on the log's server.
-async fn provision(world: &World, words: &[&str]) {
-    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
-    let output = world.stack.provision(&words).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
 }

@@ -3,7 +3,7 @@
 use harness::StackOptions;
 use push_sink::{Behaviour, Service};
 use serde_json::{Value, json};
-use system_tests::pushes::{PushProviders, alarms, data, register_phone};
+use system_tests::pushes::{PushProviders, alarms, data, register_phone, until_decided};
 use testing::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn a_burst_of_a_room_is_one_push_with_the_number_of_alarms() {
     let tries = || providers.sink().received(Service::Fcm).iter().filter(|push| push.status == Some(503)).count();
     eventually("an attempt", async || (tries() > 0).then_some(())).await;
     ben.say(&room, "@ana and again").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    until_decided(&world).await;
     let before = providers.accepted(Service::Fcm, &phone).len();
     providers.recover(Service::Fcm);
     let pushed = providers.until_accepted(Service::Fcm, &phone, before + 1).await;
@@ -87,7 +87,7 @@ async fn a_device_that_is_gone_is_removed_and_a_token_moves_to_its_new_owner() {
     eventually("no devices", async || (devices().await == Some(0)).then_some(())).await;
     providers.recover(Service::Fcm);
     ben.say(&room, "@ana").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
 
     // Ben signs in on the phone that was Ana's.
     register_phone(&ana, "phone").await;
@@ -96,7 +96,7 @@ async fn a_device_that_is_gone_is_removed_and_a_token_moves_to_its_new_owner() {
     moved.done();
     ben.remember_position(&moved);
     ben.say(&room, "@ana").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     ana.say(&room, "@ben").await.created();
     let pushed = providers.until_accepted(Service::Fcm, &phone, 1).await;
     assert_eq!(pushed[0].text().1, Some("ana: @ben"));
