@@ -3,5 +3,8 @@
 mod content;
 mod crashes;
 mod dead;
+mod deadlines;
+mod rebuild;
 mod recipients;
+mod restored;
 mod slow_provider;
