@@ -125,11 +125,20 @@ impl Log {
 
     /// Appends a message to a box's room that no release up to this one can read. Returns its sequence.
     pub async fn append_from_the_future(&self, box_id: &str) -> u64 {
+        self.append("1", r#"{"events":[{"type":"message_posted","version":99,"data":{}}]}"#, box_id).await
+    }
+
+    /// Appends a commit to a box's room whose envelope no release up to this one can read. Returns its sequence.
+    pub async fn append_envelope_from_the_future(&self, box_id: &str) -> u64 {
+        self.append("2", r#"{"facts":[]}"#, box_id).await
+    }
+
+    async fn append(&self, schema: &str, payload: &'static str, box_id: &str) -> u64 {
         let said = self.last_talk_commit(box_id).await;
         let ours = said.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-"));
         let mut headers: HeaderMap = ours.map(|(name, values)| (name.clone(), values[0].clone())).collect();
         headers.insert("Commit-Id", "from-the-future");
-        let payload = r#"{"events":[{"type":"message_posted","version":99,"data":{}}]}"#;
+        headers.insert("Envelope-Schema", schema);
         let sent = self.context.publish_with_headers(said.subject, headers, payload.into()).await.expect("sent");
         sent.await.expect("stored").sequence
     }
