@@ -18,8 +18,8 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause of calls to a push provider.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_mins(1);
 
-/// The wait while another task has reserved all calls.
-const RESERVED_WAIT: Duration = Duration::from_millis(100);
+/// The wait while another task has reserved all calls, or what is due is not within other limits.
+pub(crate) const RESERVED_WAIT: Duration = Duration::from_millis(100);
 
 /// The gate to one server, for all streams of the process.
 #[derive(Debug)]

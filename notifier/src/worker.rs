@@ -16,6 +16,7 @@ use crate::{
     cursor::{Cursor, Planned},
     database::Generation,
     delivery::Delivery,
+    gate::RESERVED_WAIT,
     metrics::METRICS,
     plan::{self, Planning, plan},
     presence,
@@ -190,6 +191,8 @@ impl Worker {
         let due = pushes::next_due(&generation.pool, &self.stream, &providers).await?;
         // The end of a running attempt wakes this worker.
         let pushes = routes.iter().zip(due.pushes).filter_map(|(route, due)| route.gate.wait(due?));
+        // What is due now has not begun because of the limits of a host or a user.
+        let pushes = pushes.map(|wait| wait.max(RESERVED_WAIT));
         Ok(pushes.chain(due.alarms).min().unwrap_or(MAX_WAIT))
     }
 

@@ -67,6 +67,13 @@ impl PushProviders {
         &self.sink
     }
 
+    /// Lets the notifiers of these providers trust other ones too.
+    pub fn trust(&self, other: &Self) {
+        let file = |providers: &Self| providers.folder.path().join("ca.pem");
+        let both = [file(self), file(other)].map(|file| std::fs::read_to_string(file).expect("a certificate"));
+        std::fs::write(file(self), both.concat()).expect("written");
+    }
+
     /// Makes a provider fail.
     pub fn behave(&self, service: Service, behaviour: Behaviour) {
         self.sink.behave(service, behaviour);
@@ -138,6 +145,17 @@ pub async fn register_phone(person: &Person, device: &str) -> String {
     registered.done();
     person.remember_position(&registered);
     token
+}
+
+/// Registers a browser, and returns the id of its subscription at the provider.
+pub async fn register_browser(person: &Person, device: &str, providers: &PushProviders) -> String {
+    let subscription = providers.sink().subscribe(None).unwrap_or_else(|| panic!("no subscription"));
+    let id = subscription.endpoint.rsplit('/').next().unwrap_or_default().to_owned();
+    let body = json!({ "provider": "web_push", "subscription": subscription, "locale": "en" });
+    let registered = person.put(format!("/users/me/devices/{device}"), body).await;
+    registered.done();
+    person.remember_position(&registered);
+    id
 }
 
 /// The number of alarms that a push message to FCM tells.

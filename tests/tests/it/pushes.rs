@@ -7,4 +7,5 @@ mod deadlines;
 mod rebuild;
 mod recipients;
 mod restored;
+mod slow_host;
 mod slow_provider;
