@@ -62,8 +62,9 @@ pub struct TargetHash(String);
 impl TargetHash {
     /// Returns the hash of an address.
     pub fn of(target: &str) -> Self {
-        let hash = Sha256::digest(target);
-        Self(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        let hash: [u8; 32] = Sha256::digest(target).into();
+        let half = hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
+        Self(format!("{half:032x}"))
     }
 }
 
