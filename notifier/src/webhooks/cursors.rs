@@ -63,7 +63,7 @@ impl Cursor {
         }
     }
 
-    /// Returns true if nobody else has changed the position.
+    /// Returns true if no operator and no other notifier has changed the position.
     pub(crate) fn is_at(&self, stored: &Stored) -> bool {
         self.stored == stored.position && self.until == stored.until
     }

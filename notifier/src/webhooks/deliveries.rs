@@ -104,7 +104,9 @@ pub(crate) async fn insert(
     query!(
         "update webhook_events first
          set state = 'waiting', next_at = now()
-         from (select distinct webhook_id, box_id from unnest($1::text[], $2::text[]) as of (webhook_id, box_id)) planned
+         from (
+           select distinct webhook_id, box_id from unnest($1::text[], $2::text[]) as of (webhook_id, box_id)
+         ) as planned
          cross join lateral (
            select ctid as place, state
            from webhook_events pending

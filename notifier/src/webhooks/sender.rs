@@ -34,7 +34,7 @@ const MAX_CONCURRENCY: usize = 8;
 const MIN_CONCURRENCY: usize = 2;
 
 /// The number of requests of the process up to which webhooks have more than the minimum.
-const MAX_REQUESTS: usize = 256;
+pub(crate) const MAX_REQUESTS: usize = 256;
 
 /// The longest pause of a webhook whose requests fail, before one of them is tried.
 const MAX_PAUSE: Duration = Duration::from_mins(5);
