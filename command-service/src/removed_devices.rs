@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message};
-use domain::{DeviceId, UserCommand, UserId, UserRefusal};
+use domain::{DeviceId, UserCommand, UserId, UserRefusal, values::TargetHash};
 use event_store::{ActorRole, CommandContext, executor::outcome::CommandError};
 use futures::StreamExt;
 use serde::Deserialize;
@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(1);
 struct RemoveDevice {
     user_id: UserId,
     device_id: DeviceId,
+    /// The push address that the provider does not know any more.
+    #[serde(default)]
+    target: Option<TargetHash>,
 }
 
 /// Answers requests until it is dropped, with `{}` or with a `problem`. Every request may be repeated.
@@ -55,10 +58,10 @@ async fn answer(client: Client, app: App, request: Message) {
     }
 }
 
-/// Removes a device as the system. One that is removed already is no error.
+/// Removes a device as the system. One that is removed already, or has another push address by now, is no error.
 async fn remove(app: &App, payload: &[u8]) -> Result<(), Error> {
     app.clock.require().await?;
-    let RemoveDevice { user_id, device_id } =
+    let RemoveDevice { user_id, device_id, target } =
         serde_json::from_slice(payload).map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))?;
     let context = CommandContext {
         request_hash: app.secret.hash(&[b"remove_device", user_id.as_str().as_bytes(), device_id.as_str().as_bytes()]),
@@ -68,7 +71,7 @@ async fn remove(app: &App, payload: &[u8]) -> Result<(), Error> {
         at: clock::now(),
         traceparent: None,
     };
-    match app.users.execute(&user_id, UserCommand::RemoveDevice { device_id }, context).await {
+    match app.users.execute(&user_id, UserCommand::RemoveDevice { device_id, target }, context).await {
         Ok(_) | Err(CommandError::Refused(UserRefusal::DeviceNotFound)) => Ok(()),
         Err(error) => Err(error.into()),
     }

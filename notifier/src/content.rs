@@ -35,7 +35,7 @@ pub(crate) enum Preview {
 pub(crate) struct Content {
     pub(crate) message: PushMessage,
     pub(crate) target: Target,
-    /// The text of the target in the read model, to recognize a later one.
+    /// The text of the target in the read model and in the log, to recognize a later one.
     pub(crate) stored_target: String,
 }
 
@@ -224,21 +224,4 @@ async fn badge(connection: &mut PgConnection, user_id: &str) -> Result<u32, sqlx
         MAX_BADGE
     );
     Ok(u32::try_from(unread.fetch_one(connection).await?).unwrap_or(u32::MAX))
-}
-
-/// Returns true if a device still has this target. It may have been registered again during an attempt.
-pub(crate) async fn has_target(
-    connection: &mut PgConnection,
-    push: &Push,
-    stored_target: &str,
-) -> Result<bool, sqlx::Error> {
-    let has = query_scalar!(
-        r#"select exists (
-             select from devices where user_id = $1 and device_id = $2 and target = $3
-           ) as "has!""#,
-        push.group.user_id,
-        push.device_id,
-        stored_target
-    );
-    has.fetch_one(connection).await
 }

@@ -1,11 +1,12 @@
 //! Sends push messages and records the results. An attempt holds no database connection while the provider works.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use domain::values::TargetHash;
 use push::{Failure, Providers, Scope};
 use sqlx::PgPool;
 use tokio::{
@@ -15,11 +16,11 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    content::{self, Composed, Content, Preview, compose},
+    content::{Composed, Content, Preview, compose},
     database::Database,
-    gate::{Call, Gate, Health, backoff},
+    gate::{Call, Gate, Health, MAX_PAUSE, backoff},
     metrics::METRICS,
-    pushes::{self, Outcome, Push},
+    pushes::{self, Outcome, Push, Running},
     removed_devices::RemovedDevices,
     texts::Texts,
 };
@@ -45,6 +46,27 @@ const RECORD_RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Route {
     pub(crate) provider: &'static str,
     pub(crate) gate: Arc<Gate>,
+    /// The maximum number of calls to a host that a user has chosen, and for a user: a slow host delays only the messages
+    /// to it.
+    max_of_host: i64,
+    max_of_user: i64,
+    /// Held while calls are counted and begun.
+    claims: tokio::sync::Mutex<()>,
+}
+
+impl Route {
+    pub(crate) fn new(provider: &'static str, concurrency: u16) -> Self {
+        let gate = Arc::new(Gate::new(usize::from(concurrency), MAX_PAUSE));
+        let share = |of: u16| i64::from((concurrency / of).max(1));
+        Self { provider, gate, max_of_host: share(4), max_of_user: share(8), claims: tokio::sync::Mutex::default() }
+    }
+}
+
+/// A running attempt.
+struct Attempt {
+    provider: &'static str,
+    host: String,
+    user_id: String,
 }
 
 /// Sends for all streams of the process.
@@ -58,7 +80,7 @@ pub(crate) struct Delivery {
     pub(crate) removed_devices: RemovedDevices,
     /// The timeout of one call.
     pub(crate) timeout: Duration,
-    in_flight: Mutex<BTreeSet<Uuid>>,
+    in_flight: Mutex<BTreeMap<Uuid, Attempt>>,
     ended: watch::Sender<()>,
 }
 
@@ -79,15 +101,17 @@ impl Delivery {
     pub(crate) async fn start(self: &Arc<Self>, pool: &PgPool, stream: &str) -> Result<usize, sqlx::Error> {
         let mut begun = 0;
         for route in &self.routes {
+            let _claim = route.claims.lock().await;
             let mut reservation = route.gate.reserve();
             if reservation.calls() == 0 {
                 continue;
             }
             let limit = i64::try_from(reservation.calls()).unwrap_or(i64::MAX);
-            for push in pushes::claim(pool, stream, route.provider, limit).await? {
+            for push in pushes::claim(pool, stream, route.provider, limit, &self.running(route)).await? {
                 let Some(call) = reservation.begin() else { break };
                 begun += 1;
-                self.in_flight().insert(push.id);
+                let (host, user_id) = (push.host.clone(), push.group.user_id.clone());
+                self.in_flight().insert(push.id, Attempt { provider: route.provider, host, user_id });
                 supervision::spawn("a push message", self.clone().deliver(route.provider, call, push));
             }
         }
@@ -96,7 +120,20 @@ impl Delivery {
 
     /// Returns the messages that this process is sending.
     pub(crate) fn sending(&self) -> Vec<Uuid> {
-        self.in_flight().iter().copied().collect()
+        self.in_flight().keys().copied().collect()
+    }
+
+    /// Counts the attempts of a provider.
+    fn running(&self, route: &Route) -> Running {
+        let (max_of_host, max_of_user) = (route.max_of_host, route.max_of_user);
+        let mut running = Running { max_of_host, max_of_user, ..Running::default() };
+        for attempt in self.in_flight().values().filter(|attempt| attempt.provider == route.provider) {
+            *running.users.entry(attempt.user_id.clone()).or_default() += 1;
+            if !attempt.host.is_empty() {
+                *running.hosts.entry(attempt.host.clone()).or_default() += 1;
+            }
+        }
+        running
     }
 
     /// Returns a receiver that changes whenever an attempt has ended.
@@ -169,7 +206,8 @@ impl Delivery {
             None => (Outcome::Sent, Health::Working),
             // A device that was registered after the provider lost it has another target by now.
             Some(Failure::Gone { since: _ }) => {
-                self.remove_device(push, &content.stored_target).await;
+                let target = TargetHash::of(&content.stored_target);
+                self.removed_devices.remove(&push.group.user_id, &push.device_id, &target).await;
                 (Outcome::Gone, Health::Working)
             }
             Some(Failure::Rejected { detail } | Failure::Unauthorized { scope: Scope::Target, detail }) => {
@@ -198,19 +236,6 @@ impl Delivery {
         }
     }
 
-    /// Removes a device that does not exist any more, unless it was registered again during the attempt.
-    async fn remove_device(&self, push: &Push, stored_target: &str) {
-        let still_has_target = async {
-            let pool = self.database.last_served().await?.pool;
-            content::has_target(&mut *pool.acquire().await?, push, stored_target).await
-        };
-        match still_has_target.await {
-            Ok(true) => self.removed_devices.remove(&push.group.user_id, &push.device_id).await,
-            Ok(false) => {}
-            Err(error) => tracing::debug!(%error, "a device that is gone cannot be removed now"),
-        }
-    }
-
     /// Records a result, as soon as the database is available.
     async fn record(&self, push: &Push, outcome: &Outcome) {
         loop {
@@ -221,7 +246,7 @@ impl Delivery {
         }
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+    fn in_flight(&self) -> MutexGuard<'_, BTreeMap<Uuid, Attempt>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

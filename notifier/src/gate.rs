@@ -18,19 +18,20 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause of calls to a push provider.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_mins(1);
 
-/// The wait while another task has reserved all calls.
-const RESERVED_WAIT: Duration = Duration::from_millis(100);
+/// The wait while another task has reserved all calls, or what is due is not within other limits.
+pub(crate) const RESERVED_WAIT: Duration = Duration::from_millis(100);
 
 /// The gate to one server, for all streams of the process.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    concurrency: usize,
     max_pause: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The maximum number of calls at a time.
+    concurrency: usize,
     /// Calls that have begun, and those that may begin at any moment.
     running: usize,
     reserved: usize,
@@ -65,7 +66,12 @@ pub(crate) enum Health {
 
 impl Gate {
     pub(crate) fn new(concurrency: usize, max_pause: Duration) -> Self {
-        Self { concurrency, max_pause, state: Mutex::default() }
+        Self { max_pause, state: Mutex::new(State { concurrency, ..State::default() }) }
+    }
+
+    /// Changes the maximum number of calls at a time.
+    pub(crate) fn set_concurrency(&self, concurrency: usize) {
+        self.state().concurrency = concurrency;
     }
 
     /// Reserves all calls that may begin.
@@ -73,14 +79,10 @@ impl Gate {
         let mut state = self.state();
         let calls = match state.paused_until {
             Some(until) if Instant::now() < until => 0,
-            _ => self.limit(&state).saturating_sub(state.running + state.reserved),
+            _ => state.limit().saturating_sub(state.running + state.reserved),
         };
         state.reserved += calls;
         Reservation { gate: Arc::clone(self), calls }
-    }
-
-    fn limit(&self, state: &State) -> usize {
-        if state.paused_until.is_some() { 1 } else { self.concurrency }
     }
 
     /// Ends one call.
@@ -117,7 +119,7 @@ impl Gate {
         if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
             return Some(due.max(pause));
         }
-        let limit = self.limit(&state);
+        let limit = state.limit();
         if state.running >= limit {
             None
         } else if state.running + state.reserved >= limit {
@@ -180,6 +182,10 @@ impl Drop for Call {
 }
 
 impl State {
+    fn limit(&self) -> usize {
+        if self.paused_until.is_some() { 1 } else { self.concurrency }
+    }
+
     /// Extends the pause. Calls that began before it must not shorten it.
     fn pause(&mut self, pause: Duration) {
         let until = Instant::now() + pause;

@@ -21,7 +21,15 @@ pub(crate) struct Rules {
 }
 
 /// The result of planning.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
+pub(crate) enum Planning {
+    /// The read model is built from another incarnation of the log, or there was no position. This is its checkpoint.
+    OtherLog(Planned),
+    Progress(Progress),
+}
+
+/// The progress of planning.
+#[derive(Debug)]
 pub(crate) struct Progress {
     /// The position up to which the stream is planned.
     pub(crate) planned: Planned,
@@ -31,24 +39,21 @@ pub(crate) struct Progress {
     pub(crate) has_more: bool,
 }
 
-/// Plans the alarms after a position, in one transaction that sees one state of the read model. Without a position, or
-/// with one of another incarnation of the log, nothing of the past is told: planning begins at the checkpoint.
+/// Plans the alarms after a position, in one transaction that sees one state of the read model. Returns none if the
+/// read model does not have the stream yet.
 pub(crate) async fn plan(
     pool: &PgPool,
     stream: &str,
     from: Option<&Planned>,
     rules: Rules,
-) -> Result<Option<Progress>, sqlx::Error> {
+) -> Result<Option<Planning>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin_with("begin isolation level repeatable read").await?;
     let checkpoint = query!("select incarnation, position from checkpoints where stream = $1", stream);
     let Some(checkpoint) = checkpoint.fetch_optional(&mut *transaction).await? else { return Ok(None) };
     let Some(from) = from.filter(|from| from.incarnation == checkpoint.incarnation) else {
-        skip_other_logs(&mut transaction, stream, &checkpoint.incarnation).await?;
-        record(&mut transaction, stream, &checkpoint.incarnation, checkpoint.position).await?;
-        transaction.commit().await?;
-        let planned = Planned { incarnation: checkpoint.incarnation, position: checkpoint.position };
-        return Ok(Some(Progress { planned, alarms: 0, has_more: false }));
+        let checkpoint = Planned { incarnation: checkpoint.incarnation, position: checkpoint.position };
+        return Ok(Some(Planning::OtherLog(checkpoint)));
     };
     // Another generation may be behind.
     let to = checkpoint.position.min(from.position + MAX_POSITIONS).max(from.position);
@@ -61,21 +66,41 @@ pub(crate) async fn plan(
     record(&mut transaction, stream, &checkpoint.incarnation, to).await?;
     transaction.commit().await?;
     let planned = Planned { incarnation: checkpoint.incarnation, position: to };
-    Ok(Some(Progress { planned, alarms, has_more: checkpoint.position > to || has_more_released }))
+    let has_more = checkpoint.position > to || has_more_released;
+    Ok(Some(Planning::Progress(Progress { planned, alarms, has_more })))
 }
 
-/// Skips what was planned for another incarnation of the stream: its alarms cannot be found any more.
-async fn skip_other_logs(connection: &mut PgConnection, stream: &str, incarnation: &str) -> Result<(), sqlx::Error> {
+/// Begins in another incarnation of the log, at this position: nothing before it is told, and neither is what was
+/// planned for the former one, because its alarms cannot be found any more. Returns the position from which planning
+/// goes on, which is an earlier one if only the position in NATS was
+/// lost.
+pub(crate) async fn begin(pool: &PgPool, stream: &str, end: Planned) -> Result<Planned, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let recorded = query!(
+        "select position from planned_positions where stream = $1 and incarnation = $2",
+        stream,
+        end.incarnation
+    );
+    if let Some(recorded) = recorded.fetch_optional(&mut *transaction).await? {
+        return Ok(Planned { position: recorded.position, ..end });
+    }
     query!(
-        "update planned_alarms
+        "with messages as (
+           update pushes
+           set state = 'skipped', detail = 'other_log', updated_at = now()
+           where stream = $1 and state in ('waiting', 'sending')
+         )
+         update planned_alarms
          set state = 'skipped', reason = 'other_log'
          where stream = $1 and state = 'planned' and incarnation <> $2",
         stream,
-        incarnation
+        end.incarnation
     )
-    .execute(connection)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    record(&mut transaction, stream, &end.incarnation, end.position).await?;
+    transaction.commit().await?;
+    Ok(end)
 }
 
 /// The positions after `from`, up to `to`.

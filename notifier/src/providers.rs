@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -12,10 +11,7 @@ use clap::Args;
 use push::{Apns, ApnsKey, Fcm, Providers, ServiceAccount, VapidKey, WebPush, outbound};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::{
-    delivery::Route,
-    gate::{Gate, MAX_PAUSE},
-};
+use crate::delivery::Route;
 
 /// The settings of the providers. One without credentials is not used.
 #[derive(Debug, Clone, Args)]
@@ -108,9 +104,8 @@ impl ProviderArgs {
             providers.web_push = Some(WebPush::new(key, contact, reach, &settings).context("Web Push")?);
             names.push("web_push");
         }
-        let route =
-            |provider| Route { provider, gate: Arc::new(Gate::new(usize::from(self.push_concurrency), MAX_PAUSE)) };
-        Ok((providers, names.into_iter().map(route).collect()))
+        let routes = names.into_iter().map(|provider| Route::new(provider, self.push_concurrency));
+        Ok((providers, routes.collect()))
     }
 }
 

@@ -1,6 +1,9 @@
 //! The push messages of a stream and their states.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sqlx::{PgPool, query, query_scalar};
 use uuid::Uuid;
@@ -17,6 +20,8 @@ pub(crate) struct Push {
     pub(crate) stream: String,
     pub(crate) group: Group,
     pub(crate) device_id: String,
+    /// The host of a Web Push endpoint when the message was made; empty for other providers.
+    pub(crate) host: String,
     pub(crate) position: i64,
     pub(crate) kind: String,
     pub(crate) alarms: i32,
@@ -43,25 +48,75 @@ pub(crate) enum Outcome {
     Postponed(Duration),
 }
 
-/// Takes push messages of a provider that are due, for an attempt each.
-pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i64) -> Result<Vec<Push>, sqlx::Error> {
+/// The number of running calls by host and by user, and their limits.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    pub(crate) hosts: BTreeMap<String, i64>,
+    pub(crate) users: BTreeMap<String, i64>,
+    pub(crate) max_of_host: i64,
+    pub(crate) max_of_user: i64,
+}
+
+/// The number of due push messages among which those within the limits are looked for.
+const CANDIDATES: i64 = 1_000;
+
+/// Takes push messages of a provider that are due, for an attempt each, within the limits of hosts and users.
+pub(crate) async fn claim(
+    pool: &PgPool,
+    stream: &str,
+    provider: &str,
+    limit: i64,
+    running: &Running,
+) -> Result<Vec<Push>, sqlx::Error> {
+    let (hosts, calls_of_hosts): (Vec<String>, Vec<i64>) = running.hosts.clone().into_iter().unzip();
+    let (users, calls_of_users): (Vec<String>, Vec<i64>) = running.users.clone().into_iter().unzip();
     let rows = query!(
-        r#"update pushes
-           set state = 'sending', attempts = attempts + 1, updated_at = now()
-           where push_id = any(array(
-             select push_id
+        r#"with of_hosts as (
+             select host, calls from unnest($4::text[], $5::bigint[]) as of (host, calls)
+           ),
+           of_users as (
+             select user_id, calls from unnest($6::text[], $7::bigint[]) as of (user_id, calls)
+           ),
+           due as (
+             select push_id, next_at, host, user_id
              from pushes
-             where stream = $1 and provider = $2 and state = 'waiting' and next_at <= now()
+             where stream = $1
+               and provider = $2
+               and state = 'waiting'
+               and next_at <= now()
+               and host <> all(array(select host from of_hosts where calls >= $8))
+               and user_id <> all(array(select user_id from of_users where calls >= $9))
              order by next_at
-             limit $3
-             for update skip locked
-           ))
+             limit $10
+           ),
+           counted as (
+             select
+               push_id,
+               next_at,
+               host,
+               coalesce(h.calls, 0) + row_number() over (partition by host order by next_at, push_id) as of_host,
+               coalesce(u.calls, 0) + row_number() over (partition by user_id order by next_at, push_id) as of_user
+             from due
+             left join of_hosts h using (host)
+             left join of_users u using (user_id)
+           )
+           update pushes
+           set state = 'sending', attempts = attempts + 1, updated_at = now()
+           where state = 'waiting'
+             and push_id = any(array(
+               select push_id
+               from counted
+               where (host = '' or of_host <= $8) and of_user <= $9
+               order by next_at
+               limit $3
+             ))
            returning
              push_id,
              user_id,
              room_id,
              box_id,
              device_id,
+             host,
              position,
              kind,
              alarms,
@@ -69,7 +124,14 @@ pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i6
              extract(epoch from expires_at - now())::bigint as "expires_in_s!""#,
         stream,
         provider,
-        limit
+        limit,
+        &hosts,
+        &calls_of_hosts,
+        &users,
+        &calls_of_users,
+        running.max_of_host,
+        running.max_of_user,
+        CANDIDATES
     );
     let rows = rows.fetch_all(pool).await?;
     Ok(rows
@@ -79,6 +141,7 @@ pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i6
             stream: stream.to_owned(),
             group: Group { box_id: row.box_id, room_id: row.room_id, user_id: row.user_id },
             device_id: row.device_id,
+            host: row.host,
             position: row.position,
             kind: row.kind,
             alarms: row.alarms,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Request};
+use domain::values::TargetHash;
 use serde_json::{Value, json};
 use wire::transient::REMOVE_DEVICE;
 
@@ -18,9 +19,10 @@ impl RemovedDevices {
         Self(client)
     }
 
-    /// Removes a device of a user. If that fails, the next message to the device leads here again.
-    pub(crate) async fn remove(&self, user_id: &str, device_id: &str) {
-        let payload = json!({ "user_id": user_id, "device_id": device_id }).to_string();
+    /// Removes a device of a user, unless it was registered with another push address since. If that fails, the next
+    /// message to the device leads here again.
+    pub(crate) async fn remove(&self, user_id: &str, device_id: &str, target: &TargetHash) {
+        let payload = json!({ "user_id": user_id, "device_id": device_id, "target": target }).to_string();
         let request = Request::new().payload(payload.into()).timeout(Some(REQUEST_TIMEOUT));
         let failure = match self.0.send_request(REMOVE_DEVICE, request).await {
             Err(error) => error.to_string(),

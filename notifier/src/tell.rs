@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use push::Subscription;
 use serde_json::Value;
 use service_kit::clock;
 use sqlx::{Connection, PgConnection, PgPool, query};
@@ -226,7 +227,7 @@ async fn insert(
     }
     // A token that was registered by another user or device later belongs to that one.
     let devices = query!(
-        r#"select device_id, provider
+        r#"select device_id, provider, target
            from devices mine
            where user_id = $1
              and not exists (
@@ -247,9 +248,9 @@ async fn insert(
         query!(
             "insert into pushes
                (push_id, stream, user_id, device_id, provider, room_id, box_id, position, kind, alarms, expires_at,
-                attempts, next_at)
+                attempts, next_at, host)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::bigint * interval '1 s',
-                $12, coalesce($13, now()))",
+                $12, coalesce($13, now()), $14)",
             Uuid::now_v7(),
             stream,
             group.user_id,
@@ -262,11 +263,19 @@ async fn insert(
             count,
             lifetime_s,
             attempts,
-            next_at
+            next_at,
+            host(&device.provider, &device.target)
         )
         .execute(&mut *connection)
         .await?;
         pushes += 1;
     }
     Ok(pushes)
+}
+
+/// Returns the host that a user has chosen for a device: that of a Web Push endpoint.
+fn host(provider: &str, target: &str) -> String {
+    let is_web_push = provider == "web_push";
+    let subscription = is_web_push.then(|| Subscription::from_json(target).ok()).flatten();
+    subscription.map(|subscription| subscription.host()).unwrap_or_default()
 }

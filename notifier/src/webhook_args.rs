@@ -6,7 +6,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use push::outbound::{self, Protocol, Reach};
 
-use crate::{providers::authorities, webhooks::sender::SenderSettings};
+use crate::{
+    providers::authorities,
+    webhooks::sender::{MAX_REQUESTS, SenderSettings},
+};
 
 /// The settings of webhooks.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +44,9 @@ impl WebhookArgs {
         let settings = outbound::Settings {
             timeout: Duration::from_secs(self.webhook_timeout),
             authorities: authorities(self.webhook_ca_file.as_deref())?,
+            // Enough for all requests, of many webhooks at one host too, and for unused connections.
+            max_connections: 3 * MAX_REQUESTS,
+            max_connections_per_host: MAX_REQUESTS,
             ..outbound::Settings::default()
         };
         let reach = if self.private_webhooks { Reach::Any } else { Reach::Public };

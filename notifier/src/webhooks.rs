@@ -5,9 +5,11 @@
 
 pub(crate) mod worker;
 
+mod matching;
 mod plan;
 pub(crate) mod sender;
 
+mod cursors;
 pub(crate) mod deliveries;
 mod payload;
 pub(crate) mod registry;

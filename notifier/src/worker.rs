@@ -2,20 +2,23 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use event_store::LogError;
 use futures::{StreamExt, TryStreamExt, stream};
 use storage::BucketError;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
+use wire::StreamName;
 
 use crate::{
     app::App,
-    cursor::Cursor,
+    cursor::{Cursor, Planned},
     database::Generation,
     delivery::Delivery,
+    gate::RESERVED_WAIT,
     metrics::METRICS,
-    plan::{self, plan},
+    plan::{self, Planning, plan},
     presence,
     pushes::{self, rooms},
     status::Status,
@@ -48,26 +51,21 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The worker for the push messages of one stream.
 struct Worker {
     app: App,
+    name: StreamName,
     /// The label of the stream.
     stream: String,
 }
 
 /// Works until dropped. Push messages and webhooks do not wait for each other.
 pub(crate) async fn run(app: App, stream: String) -> Infallible {
-    let webhooks = async {
-        match stream.parse() {
-            Ok(stream) => {
-                let changes = app.webhook_changes.subscribe();
-                WebhookWorker { sender: app.webhooks.clone(), changes, stream }.run().await
-            }
-            // The labels are made of names of streams.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let pushes = Worker { app: app.clone(), stream: stream.clone() };
+    // The labels are made of names of streams.
+    let Ok(name) = stream.parse() else { return std::future::pending().await };
+    let changes = app.webhook_changes.subscribe();
+    let webhooks = WebhookWorker { sender: app.webhooks.clone(), changes, stream: name };
+    let pushes = Worker { app: app.clone(), name, stream };
     tokio::select! {
         never = pushes.run() => never,
-        never = webhooks => never,
+        never = webhooks.run() => never,
     }
 }
 
@@ -77,6 +75,8 @@ enum WorkError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Cursor(#[from] BucketError),
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 impl Worker {
@@ -89,7 +89,7 @@ impl Worker {
     }
 
     async fn work(&self) -> Result<Infallible, WorkError> {
-        let Self { app, stream } = self;
+        let Self { app, stream, .. } = self;
         let mut announced = app.wakeups.of(stream);
         let mut ended = app.delivery.ended();
         let mut cursor = app.cursors.read(stream).await?;
@@ -122,7 +122,7 @@ impl Worker {
 
     /// Continues with what a former worker was sending.
     async fn recover(&self) -> Result<(), WorkError> {
-        let Self { app, stream } = self;
+        let Self { app, stream, .. } = self;
         let wait = app.delivery.timeout + RECORDING_TIME;
         let given_up = pushes::recover(&app.database.delivery, stream, &app.delivery.sending(), wait).await?;
         if given_up > 0 {
@@ -133,20 +133,33 @@ impl Worker {
 
     async fn plan(&self, generation: &Generation, cursor: &mut Cursor) -> Result<(), WorkError> {
         loop {
-            let progress = plan(&generation.pool, &self.stream, cursor.planned.as_ref(), self.app.rules).await?;
-            let Some(progress) = progress else { return Ok(()) };
-            let is_other_log =
-                cursor.planned.as_ref().is_none_or(|planned| planned.incarnation != progress.planned.incarnation);
-            if is_other_log {
-                let position = progress.planned.position;
-                tracing::info!(stream.label = self.stream, position, "nothing before this position is told");
-            }
+            let planning = plan(&generation.pool, &self.stream, cursor.planned.as_ref(), self.app.rules).await?;
+            let progress = match planning {
+                None => return Ok(()),
+                Some(Planning::OtherLog(checkpoint)) => {
+                    self.begin(generation, cursor, checkpoint).await?;
+                    continue;
+                }
+                Some(Planning::Progress(progress)) => progress,
+            };
             METRICS.planned(&self.stream, progress.alarms);
             self.app.cursors.write(cursor, progress.planned).await?;
             if !progress.has_more {
                 return Ok(());
             }
         }
+    }
+
+    /// Begins at the end of another log. A read model that is being built from it is behind.
+    async fn begin(&self, generation: &Generation, cursor: &mut Cursor, checkpoint: Planned) -> Result<(), WorkError> {
+        let state = self.app.log.state(self.name).await?;
+        let mut end = checkpoint;
+        if state.incarnation == end.incarnation {
+            end.position = end.position.max(i64::try_from(state.last_sequence).unwrap_or(i64::MAX));
+        }
+        let begun = plan::begin(&generation.pool, &self.stream, end).await?;
+        tracing::info!(stream.label = self.stream, position = begun.position, "nothing before this position is told");
+        Ok(self.app.cursors.write(cursor, begun).await?)
     }
 
     async fn tell(&self, generation: &Generation) -> Result<(), WorkError> {
@@ -178,6 +191,8 @@ impl Worker {
         let due = pushes::next_due(&generation.pool, &self.stream, &providers).await?;
         // The end of a running attempt wakes this worker.
         let pushes = routes.iter().zip(due.pushes).filter_map(|(route, due)| route.gate.wait(due?));
+        // What is due now has not begun because of the limits of a host or a user.
+        let pushes = pushes.map(|wait| wait.max(RESERVED_WAIT));
         Ok(pushes.chain(due.alarms).min().unwrap_or(MAX_WAIT))
     }
 

@@ -1,5 +1,7 @@
 //! The log seen from outside, and commands sent over NATS as a box sends them.
 
+use std::collections::BTreeMap;
+
 use async_nats::{
     Client, HeaderMap,
     jetstream::{self, message::StreamMessage},
@@ -24,6 +26,32 @@ impl Log {
     /// The sum of the streams' last sequences. It grows with every commit, and with nothing else.
     pub async fn length(&self) -> u64 {
         self.streams().await.iter().map(|stream| stream.state.last_sequence).sum()
+    }
+
+    /// The incarnation and the last sequence of each stream of boxes that has events, by its label.
+    pub async fn ends_of_boxes(&self) -> BTreeMap<String, (String, u64)> {
+        let boxes = self.streams().await.into_iter().filter(|stream| stream.config.name.starts_with("BOX_"));
+        boxes
+            .filter(|stream| stream.state.last_sequence > 0)
+            .map(|stream| {
+                let label = stream.config.name.to_lowercase().replace('_', "-");
+                let incarnation = stream.config.metadata.get("boxroom.incarnation").cloned().unwrap_or_default();
+                (label, (incarnation, stream.state.last_sequence))
+            })
+            .collect()
+    }
+
+    /// Lets the scheduled deadline of a box fire now, as if its time had come.
+    pub async fn fire_deadline(&self, box_id: &str) {
+        let stream = self.context.get_stream_no_info("TIMER").await.expect("the stream of deadlines");
+        let due = stream.get_last_raw_message_by_subject(&format!("timer.*.{box_id}.due")).await;
+        let due = due.unwrap_or_else(|error| panic!("{box_id} has no deadline: {error}"));
+        let target = due.headers.get("Nats-Schedule-Target").expect("a target").as_str();
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Schedule", "@at 2000-01-01T00:00:00Z");
+        headers.insert("Nats-Schedule-Target", target);
+        let sent = self.context.publish_with_headers(due.subject.clone(), headers, due.payload).await.expect("sent");
+        sent.await.expect("stored");
     }
 
     /// The names of all streams and buckets.
@@ -97,11 +125,20 @@ impl Log {
 
     /// Appends a message to a box's room that no release up to this one can read. Returns its sequence.
     pub async fn append_from_the_future(&self, box_id: &str) -> u64 {
+        self.append("1", r#"{"events":[{"type":"message_posted","version":99,"data":{}}]}"#, box_id).await
+    }
+
+    /// Appends a commit to a box's room whose envelope no release up to this one can read. Returns its sequence.
+    pub async fn append_envelope_from_the_future(&self, box_id: &str) -> u64 {
+        self.append("2", r#"{"facts":[]}"#, box_id).await
+    }
+
+    async fn append(&self, schema: &str, payload: &'static str, box_id: &str) -> u64 {
         let said = self.last_talk_commit(box_id).await;
         let ours = said.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-"));
         let mut headers: HeaderMap = ours.map(|(name, values)| (name.clone(), values[0].clone())).collect();
         headers.insert("Commit-Id", "from-the-future");
-        let payload = r#"{"events":[{"type":"message_posted","version":99,"data":{}}]}"#;
+        headers.insert("Envelope-Schema", schema);
         let sent = self.context.publish_with_headers(said.subject, headers, payload.into()).await.expect("sent");
         sent.await.expect("stored").sequence
     }

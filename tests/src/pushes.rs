@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use harness::{ServiceId, StackOptions};
+use harness::{Role, ServiceId, StackOptions};
 use push_sink::{APNS_KEY_ID, APNS_TEAM_ID, APNS_TOPIC, Behaviour, Options, Received, Service, Sink};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, query_as, query_scalar};
 use tempfile::TempDir;
-use testing::wait::until_within;
+use testing::wait::{until, until_within};
 
 use crate::{Person, World};
 
@@ -15,9 +16,6 @@ pub const DELAY_MS: u64 = 400;
 
 /// The time in which a push message arrives.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// A time in which a push message would have arrived.
-const SILENCE: Duration = Duration::from_millis(5 * DELAY_MS);
 
 /// A stand-in for all providers. Ends with this value.
 pub struct PushProviders {
@@ -69,6 +67,13 @@ impl PushProviders {
         &self.sink
     }
 
+    /// Lets the notifiers of these providers trust other ones too.
+    pub fn trust(&self, other: &Self) {
+        let file = |providers: &Self| providers.folder.path().join("ca.pem");
+        let both = [file(self), file(other)].map(|file| std::fs::read_to_string(file).expect("a certificate"));
+        std::fs::write(file(self), both.concat()).expect("written");
+    }
+
     /// Makes a provider fail.
     pub fn behave(&self, service: Service, behaviour: Behaviour) {
         self.sink.behave(service, behaviour);
@@ -93,13 +98,43 @@ impl PushProviders {
         self.accepted(service, target)
     }
 
-    /// Waits for a while, and fails if one of the targets gets more push messages.
-    pub async fn expect_silence(&self, service: Service, targets: &[&str]) {
+    /// Waits until the notifier has decided about everything in the log and nothing is left to send, and fails if one
+    /// of the targets got more push messages.
+    pub async fn expect_silence(&self, world: &World, service: Service, targets: &[&str]) {
         let count = || targets.iter().map(|target| self.accepted(service, target).len()).sum::<usize>();
         let before = count();
-        tokio::time::sleep(SILENCE).await;
+        until_decided(world).await;
+        until("all push messages are sent", async || count_of(world, UNSENT).await == 0).await;
         assert_eq!(count(), before, "there are more push messages to {targets:?}");
     }
+}
+
+const UNDECIDED: &str = "select count(*) from delivery.planned_alarms where state = 'planned'";
+const UNSENT: &str = "select count(*) from delivery.pushes where state in ('waiting', 'sending')";
+
+/// Waits until the notifier has decided about each alarm in the log.
+pub async fn until_decided(world: &World) {
+    let ends = world.log().await.ends_of_boxes().await;
+    until("all alarms are planned", async || {
+        let rows = query_as("select stream, incarnation, position from delivery.planned_positions");
+        let planned: Vec<(String, String, i64)> = rows.fetch_all(&mut connect(world).await).await.unwrap_or_default();
+        let is_planned = |(label, (incarnation, end)): (&String, &(String, u64))| {
+            let of_stream = planned.iter().find(|planned| (&planned.0, &planned.1) == (label, incarnation));
+            of_stream.is_some_and(|planned| planned.2.unsigned_abs() >= *end)
+        };
+        ends.iter().all(is_planned)
+    })
+    .await;
+    until("all alarms are decided", async || count_of(world, UNDECIDED).await == 0).await;
+}
+
+async fn count_of(world: &World, query: &'static str) -> i64 {
+    query_scalar(query).fetch_one(&mut connect(world).await).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+async fn connect(world: &World) -> PgConnection {
+    let url = world.stack.database_url(Role::Admin);
+    PgConnection::connect(&url).await.unwrap_or_else(|error| panic!("the database: {error}"))
 }
 
 /// Registers a device for FCM, whose token is the id of its user with a suffix.
@@ -110,6 +145,17 @@ pub async fn register_phone(person: &Person, device: &str) -> String {
     registered.done();
     person.remember_position(&registered);
     token
+}
+
+/// Registers a browser, and returns the id of its subscription at the provider.
+pub async fn register_browser(person: &Person, device: &str, providers: &PushProviders) -> String {
+    let subscription = providers.sink().subscribe(None).unwrap_or_else(|| panic!("no subscription"));
+    let id = subscription.endpoint.rsplit('/').next().unwrap_or_default().to_owned();
+    let body = json!({ "provider": "web_push", "subscription": subscription, "locale": "en" });
+    let registered = person.put(format!("/users/me/devices/{device}"), body).await;
+    registered.done();
+    person.remember_position(&registered);
+    id
 }
 
 /// The number of alarms that a push message to FCM tells.

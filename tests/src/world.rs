@@ -192,6 +192,23 @@ impl World {
         }
     }
 
+    /// Runs a subcommand of `provision` on the log's server, which must succeed.
+    pub async fn provision(&self, words: &[&str]) {
+        let arguments: Vec<_> = words.iter().map(AsRef::as_ref).collect();
+        let output = self.stack.provision(&arguments).await;
+        let output = output.unwrap_or_else(|error| panic!("{words:?}: {error:?}"));
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    }
+
+    /// Restores a backup of the log into a server that has lost everything. No service may need the log meanwhile.
+    pub async fn restore_log(&self, folder: &str) {
+        let failed = |error| panic!("nats-server: {error:?}");
+        self.stack.nats().start_empty_for_restore().await.unwrap_or_else(failed);
+        self.provision(&["restore", "--from", folder]).await;
+        self.stack.nats().stop().await;
+        self.stack.nats().start_again().await.unwrap_or_else(failed);
+    }
+
     /// An administrator's view of the log.
     pub async fn log(&self) -> Log {
         Log::connect(&self.stack).await

@@ -108,7 +108,7 @@ pub(crate) async fn remove_device(
     Path(DevicePath { device_id }): Path<DevicePath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let command = UserCommand::RemoveDevice { device_id };
+    let command = UserCommand::RemoveDevice { device_id, target: None };
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
     Ok(Done::of(&committed))
 }

@@ -149,14 +149,20 @@ async fn add(args: AddArgs) -> Result<(), Failure> {
 }
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
-    let webhooks = send_request(&args.operator, &ListWebhooks {}).await?;
-    if webhooks.is_empty() && !args.operator.json {
-        return console::line("there are no webhooks");
+    let mut after = None;
+    loop {
+        let webhooks = send_request(&args.operator, &ListWebhooks { after: after.clone() }).await?;
+        if webhooks.is_empty() && after.is_none() && !args.operator.json {
+            return console::line("there are no webhooks");
+        }
+        for webhook in &webhooks {
+            console::result(args.operator.json, webhook, &line(webhook))?;
+        }
+        match webhooks.into_iter().next_back() {
+            Some(last) => after = Some(last.webhook_id),
+            None => return Ok(()),
+        }
     }
-    for webhook in &webhooks {
-        console::result(args.operator.json, webhook, &line(webhook))?;
-    }
-    Ok(())
 }
 
 async fn show(args: WebhookArgs) -> Result<(), Failure> {
@@ -209,9 +215,12 @@ fn described(shown: &ShownWebhook) -> String {
     if let Some(failure) = &shown.webhook.last_failure {
         text.push(format!("  last failure: {} at {}: {}", failure.event_id, format_time(failure.at), failure.reason));
     }
-    text.extend(shown.progress.iter().map(|progress| match progress.replay_until {
-        Some(until) => format!("  replay: {} up to {until}", progress.position),
-        None => format!("  position: {}", progress.position),
+    text.extend(shown.progress.iter().map(|progress| {
+        let stopped = progress.problem.as_ref().map(|problem| format!("  stopped: {problem}")).unwrap_or_default();
+        match progress.replay_until {
+            Some(until) => format!("  replay: {} up to {until}{stopped}", progress.position),
+            None => format!("  position: {}{stopped}", progress.position),
+        }
     }));
     text.join("\n")
 }

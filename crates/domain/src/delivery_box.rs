@@ -33,6 +33,10 @@ pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 /// The time before the end of a room at which its members are warned.
 pub const CLOSING_WARNING: TimeDelta = TimeDelta::minutes(10);
 
+/// The time after the opening of a room before which there is no warning: its deadline is armed before the opening is
+/// stored, and must not fire before.
+const EARLIEST_WARNING: TimeDelta = TimeDelta::minutes(2);
+
 /// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
@@ -145,7 +149,7 @@ impl Room {
 
     /// The time of the warning, unless the room is too short for it.
     fn warning(opened_at: DateTime<Utc>, closes_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        Some(closes_at - CLOSING_WARNING).filter(|at| *at > opened_at)
+        Some(closes_at - CLOSING_WARNING).filter(|at| *at >= opened_at + EARLIEST_WARNING)
     }
 
     /// True after `RoomClosed`.

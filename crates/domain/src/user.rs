@@ -11,7 +11,7 @@ use crate::{
     named_events::named_events,
     position::Position,
     position_vector::{MAX_STREAMS, PositionVector},
-    values::{Locale, Nickname, PushProvider, PushTarget, QuietHours},
+    values::{Locale, Nickname, PushProvider, PushTarget, QuietHours, TargetHash},
 };
 
 #[cfg(test)]
@@ -116,6 +116,8 @@ pub enum UserCommand {
     RemoveDevice {
         /// The id of the device.
         device_id: DeviceId,
+        /// The push address that it must have. Without effect if it was registered with another one since.
+        target: Option<TargetHash>,
     },
     /// Replaces the notification preferences.
     SetNotificationPreferences {
@@ -279,6 +281,9 @@ pub struct User {
     erased: bool,
     nickname: String,
     devices: BTreeSet<DeviceId>,
+    /// The push addresses of the devices. Those in the state of an earlier release have none.
+    #[serde(default)]
+    targets: BTreeMap<DeviceId, TargetHash>,
     #[serde(default)]
     has_quiet_hours: bool,
     #[serde(default)]
@@ -332,10 +337,15 @@ impl User {
                 let (target, locale) = (target.into(), locale.into());
                 Ok(vec![UserEvent::DeviceRegistered { device_id, provider, target, locale }])
             }
-            UserCommand::RemoveDevice { device_id } if !self.devices.contains(&device_id) => {
+            UserCommand::RemoveDevice { device_id, .. } if !self.devices.contains(&device_id) => {
                 Err(UserRefusal::DeviceNotFound)
             }
-            UserCommand::RemoveDevice { device_id } => Ok(vec![UserEvent::DeviceRemoved { device_id }]),
+            UserCommand::RemoveDevice { device_id, target: Some(target) }
+                if self.targets.get(&device_id).is_some_and(|current| *current != target) =>
+            {
+                Ok(vec![])
+            }
+            UserCommand::RemoveDevice { device_id, .. } => Ok(vec![UserEvent::DeviceRemoved { device_id }]),
             UserCommand::SetNotificationPreferences { preferences } => {
                 Ok(vec![UserEvent::NotificationPreferencesSet { preferences }])
             }
@@ -399,10 +409,12 @@ impl Aggregate for User {
                 self.nickname = nickname;
             }
             UserEvent::NicknameChanged { nickname } => self.nickname = nickname,
-            UserEvent::DeviceRegistered { device_id, .. } => {
+            UserEvent::DeviceRegistered { device_id, target, .. } => {
+                self.targets.insert(device_id.clone(), TargetHash::of(&target));
                 self.devices.insert(device_id);
             }
             UserEvent::DeviceRemoved { device_id } => {
+                self.targets.remove(&device_id);
                 self.devices.remove(&device_id);
             }
             UserEvent::NotificationPreferencesSet { .. } => {}
@@ -416,6 +428,7 @@ impl Aggregate for User {
                 self.erased = true;
                 self.nickname.clear();
                 self.devices.clear();
+                self.targets.clear();
                 self.has_quiet_hours = false;
                 self.muted_rooms.clear();
                 self.alarms_read.clear();

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use devices::{ApnsToken, Locale, PushProvider, PushSubscription, PushTarget};
+pub use devices::{ApnsToken, Locale, PushProvider, PushSubscription, PushTarget, TargetHash};
 pub use quiet_hours::{QuietHours, TimeOfDay, TimeZone};
 pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, StoreName, Title, ZipCode};
 

@@ -38,7 +38,8 @@ pub struct WebhookFailure {
     pub reason: String,
 }
 
-/// The number of a webhook's events by state. Events that were done or dead 30 days ago are not counted any more.
+/// The number of a webhook's events by state. Events that were done or dead 30 days ago are not counted any more, and
+/// of the others at most 100,000.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookCounts {
     /// Waiting for an attempt, or for an earlier event of their box.
@@ -60,6 +61,9 @@ pub struct WebhookProgress {
     pub position: String,
     /// The last sequence of a replay; absent for the webhook itself.
     pub replay_until: Option<u64>,
+    /// Why planning does not go on.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// A webhook and the states of its events.
@@ -103,9 +107,13 @@ pub struct AddedWebhook {
     pub secret: String,
 }
 
-/// Requests all webhooks.
+/// Requests the next webhooks, in the order of their registration. None are left after an empty answer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ListWebhooks {}
+pub struct ListWebhooks {
+    /// The last webhook of the former answer.
+    #[serde(default)]
+    pub after: Option<String>,
+}
 
 impl Request for ListWebhooks {
     const SERVICE: Service = Service::Notifier;

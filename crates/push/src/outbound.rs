@@ -113,7 +113,7 @@ impl Client {
             .http2_only(protocol == Protocol::Http2)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(Connector::new(https, settings.connect_timeout));
+            .build(Connector::new(https, settings));
         Ok(Self { connections, guard, timeout: settings.timeout })
     }
 

@@ -181,6 +181,11 @@ impl Subscription {
             serde_json::from_str(json).map_err(|_| InvalidTarget("not the JSON of a subscription"))?;
         Self::new(&read.endpoint, &read.keys.p256dh, &read.keys.auth)
     }
+
+    /// Returns the host of the endpoint in lower case, with its port if there is one.
+    pub fn host(&self) -> String {
+        self.endpoint.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Subscription {
@@ -205,6 +210,7 @@ mod tests {
         let json = serde_json::json!({"endpoint": "https://push.example/a", "expirationTime": null,
             "keys": {"p256dh": P256DH, "auth": AUTH}});
         assert_eq!(Subscription::from_json(&json.to_string()).unwrap(), given);
+        assert_eq!(new("https://Push.example:8443/a", P256DH, AUTH).unwrap().host(), "push.example:8443");
         for bad in [
             "",
             "/a",

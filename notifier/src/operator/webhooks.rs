@@ -1,6 +1,9 @@
 //! The operators' requests about webhooks.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use domain::{BoxEvent, BoxId, Position};
 use operator_protocol::{
@@ -8,6 +11,7 @@ use operator_protocol::{
     ShowWebhook, ShownWebhook, Webhook, WebhookProgress,
 };
 use service_kit::clock;
+use sqlx::{Connection, PgConnection};
 use wire::StreamName;
 
 use super::operations::{Operation, OperationError};
@@ -21,6 +25,12 @@ use crate::{
 
 /// The maximum number of types of a webhook.
 const MAX_TYPES: usize = 32;
+
+/// The number of webhooks in one answer, whose size is limited.
+const PAGE: i64 = 25;
+
+/// The time for the removal of a former replay.
+const REMOVAL_TIME: Duration = Duration::from_secs(5);
 
 /// The maximum length of an address, in bytes.
 const MAX_URL: usize = 2 * 1024;
@@ -67,7 +77,8 @@ fn check_types(types: &BTreeSet<String>) -> Result<(), OperationError> {
 
 impl Operation for ListWebhooks {
     async fn perform(self, app: &App) -> Result<Vec<Webhook>, OperationError> {
-        Ok(registry::list(&mut *app.database.delivery.acquire().await?).await?)
+        let after = self.after.unwrap_or_default();
+        Ok(registry::list(&mut *app.database.delivery.acquire().await?, &after, PAGE).await?)
     }
 }
 
@@ -90,9 +101,10 @@ impl Operation for PauseWebhook {
 
 impl Operation for ResumeWebhook {
     async fn perform(self, app: &App) -> Result<Webhook, OperationError> {
-        let lifetime_s = i64::try_from(app.webhooks.settings.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let mut transaction = app.database.delivery.begin().await?;
-        registry::resume(&mut transaction, &self.webhook_id, lifetime_s).await?;
+        let mut connection = app.database.delivery.acquire().await?;
+        while registry::make_due(&mut connection, &self.webhook_id).await? {}
+        let mut transaction = connection.begin().await?;
+        registry::resume(&mut transaction, &self.webhook_id, app.webhooks.settings.lifetime_s()).await?;
         let webhook = registry::find(&mut transaction, &self.webhook_id).await?;
         transaction.commit().await?;
         webhook.ok_or_else(|| unknown(&self.webhook_id))
@@ -117,34 +129,48 @@ impl Operation for RemoveWebhook {
 impl Operation for ReplayWebhook {
     async fn perform(self, app: &App) -> Result<WebhookProgress, OperationError> {
         let from = first_position(&self.from)?;
-        let mut transaction = app.database.delivery.begin().await?;
-        if registry::find(&mut transaction, &self.webhook_id).await?.is_none() {
-            return Err(unknown(&self.webhook_id));
-        }
-        let planned = registry::planned(&mut transaction, &self.webhook_id, &from.stream).await?;
-        let Some(planned) = planned else {
-            return refused(format!("{} is no stream of boxes", from.stream));
-        };
-        if planned.incarnation != from.incarnation {
-            return refused("the position belongs to another log");
-        }
-        let position = i64::try_from(from.sequence).unwrap_or(i64::MAX).max(1) - 1;
-        if position >= planned.position {
-            return refused(format!("the stream is planned up to {}", planned.position));
-        }
-        let after = Place { position, ..planned.clone() };
-        // Most of a former replay, which may be long, is removed before the change itself.
         let mut connection = app.database.delivery.acquire().await?;
-        while registry::remove_replayed(&mut connection, &self.webhook_id, &after.stream).await? {}
-        drop(connection);
-        registry::replay(&mut transaction, &self.webhook_id, &after, planned.position).await?;
+        after(&mut connection, &self.webhook_id, &from).await?;
+        // Most of a former replay, which may be long, is removed before the change itself.
+        let end = Instant::now() + REMOVAL_TIME;
+        while registry::remove_replayed(&mut connection, &self.webhook_id, &from.stream).await? {
+            if Instant::now() > end {
+                return refused("the events of the former replay are being removed: repeat the request");
+            }
+        }
+        let mut transaction = connection.begin().await?;
+        let (after, until) = after(&mut transaction, &self.webhook_id, &from).await?;
+        registry::replay(&mut transaction, &self.webhook_id, &after, until).await?;
         transaction.commit().await?;
         Ok(WebhookProgress {
             stream: from.stream,
-            position: format!("{}.{}.{position}", after.stream, after.incarnation),
-            replay_until: Some(planned.position.unsigned_abs()),
+            position: format!("{}.{}.{}", after.stream, after.incarnation, after.position),
+            replay_until: Some(until.unsigned_abs()),
+            problem: None,
         })
     }
+}
+
+/// Returns the place after which a replay begins, and its last position.
+async fn after(
+    connection: &mut PgConnection,
+    webhook_id: &str,
+    from: &Position,
+) -> Result<(Place, i64), OperationError> {
+    if registry::find(connection, webhook_id).await?.is_none() {
+        return Err(unknown(webhook_id));
+    }
+    let Some(planned) = registry::planned(connection, webhook_id, &from.stream).await? else {
+        return refused(format!("{} is no stream of boxes", from.stream));
+    };
+    if planned.incarnation != from.incarnation {
+        return refused("the position belongs to another log");
+    }
+    let position = i64::try_from(from.sequence).unwrap_or(i64::MAX).max(1) - 1;
+    if position >= planned.position {
+        return refused(format!("the stream is planned up to {}", planned.position));
+    }
+    Ok((Place { position, ..planned }, planned.position))
 }
 
 /// Returns the position of an event's id. The id of a later event of a commit ends with its number in the commit.

@@ -15,6 +15,8 @@ pub(crate) fn register(registry: &mut Registry, sender: Arc<Sender>) {
         let sending = [(none.clone(), count(sender.sending().len()))];
         gauges(encoder, "notifier_webhook_sending", "Events of webhooks in an attempt", None, sending)?;
         let help = "Webhooks without requests because they fail or ask for a pause";
-        gauges(encoder, "notifier_webhooks_pausing", help, None, [(none, count(sender.pausing()))])
+        gauges(encoder, "notifier_webhooks_pausing", help, None, [(none.clone(), count(sender.pausing()))])?;
+        let help = "Webhooks that are stopped at a position of a stream, counted for each stream";
+        gauges(encoder, "notifier_webhooks_stopped", help, None, [(none, count(sender.stopped()))])
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{PgPool, query, query_scalar};
+use sqlx::{PgConnection, PgPool, query, query_scalar};
 
 use super::{registry, signature::Secret};
 
@@ -13,6 +13,18 @@ pub(crate) struct EventKey {
     pub(crate) stream: String,
     pub(crate) is_replay: bool,
     pub(crate) incarnation: String,
+    pub(crate) position: i64,
+    pub(crate) index: i32,
+}
+
+/// A webhook, or its replay.
+pub(crate) type CursorKey = (String, bool);
+
+/// An event that a webhook gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) webhook_id: String,
+    pub(crate) box_id: String,
     pub(crate) position: i64,
     pub(crate) index: i32,
 }
@@ -43,6 +55,113 @@ pub(crate) enum Outcome {
     Gone(String),
     /// There was no attempt: it is due again after this time.
     Postponed(Duration),
+}
+
+/// Inserts events of webhooks, or of their replays. The first of each box waits for an attempt, the others for the one
+/// before.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    (stream, incarnation): (&str, &str),
+    planned: &[Planned],
+    is_replay: bool,
+    lifetime_s: i64,
+) -> Result<(), sqlx::Error> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let webhook_ids: Vec<String> = planned.iter().map(|planned| planned.webhook_id.clone()).collect();
+    let box_ids: Vec<String> = planned.iter().map(|planned| planned.box_id.clone()).collect();
+    let positions: Vec<i64> = planned.iter().map(|planned| planned.position).collect();
+    let indexes: Vec<i32> = planned.iter().map(|planned| planned.index).collect();
+    query!(
+        "insert into webhook_events
+           (webhook_id, stream, is_replay, incarnation, position, index, box_id, state, expires_at)
+         select
+           planned.webhook_id,
+           $1,
+           $2,
+           $3,
+           planned.position,
+           planned.index,
+           planned.box_id,
+           'queued',
+           now() + $8::bigint * interval '1 s'
+         from unnest($4::text[], $5::text[], $6::bigint[], $7::int[])
+           as planned (webhook_id, box_id, position, index)
+         on conflict do nothing",
+        stream,
+        is_replay,
+        incarnation,
+        &webhook_ids,
+        &box_ids,
+        &positions,
+        &indexes,
+        lifetime_s
+    )
+    .execute(&mut *connection)
+    .await?;
+    // An event of a former replay may be in an attempt, at any position.
+    query!(
+        "update webhook_events first
+         set state = 'waiting', next_at = now()
+         from (
+           select distinct webhook_id, box_id from unnest($1::text[], $2::text[]) as of (webhook_id, box_id)
+         ) as planned
+         cross join lateral (
+           select ctid as place, state
+           from webhook_events pending
+           where pending.webhook_id = planned.webhook_id
+             and pending.is_replay = $4
+             and pending.box_id = planned.box_id
+             and pending.state in ('queued', 'waiting', 'sending')
+           order by position, index
+           limit 1
+         ) head
+         where first.ctid = head.place
+           and head.state = 'queued'
+           and not exists (
+             select
+             from webhook_events sent
+             where sent.stream = $3
+               and sent.webhook_id = planned.webhook_id
+               and sent.is_replay = $4
+               and sent.box_id = planned.box_id
+               and sent.state = 'sending'
+           )",
+        &webhook_ids,
+        &box_ids,
+        stream,
+        is_replay
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Returns the number of events of a webhook or its replay that are not done, up to a maximum.
+pub(crate) async fn pending(
+    pool: &PgPool,
+    stream: &str,
+    (webhook_id, is_replay): &CursorKey,
+    max: i64,
+) -> Result<i64, sqlx::Error> {
+    let count = query_scalar!(
+        r#"select count(*) as "count!"
+           from (
+             select
+             from webhook_events
+             where webhook_id = $1
+               and stream = $2
+               and is_replay = $3
+               and state in ('queued', 'waiting', 'sending')
+             limit $4
+           ) as pending"#,
+        webhook_id,
+        stream,
+        is_replay,
+        max
+    );
+    count.fetch_one(pool).await
 }
 
 /// Takes events of a webhook that are due, one of each box, for an attempt each.
@@ -90,7 +209,7 @@ pub(crate) async fn claim(
              e.index,
              e.box_id,
              e.attempts,
-             e.expires_at <= now() as "is_last!",
+             greatest(e.expires_at, w.attempts_until) <= now() as "is_last!",
              w.url,
              s.secret"#,
         stream,

@@ -2,13 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, follow, log::Range};
+use event_store::{Damage, FollowError, Follower, LogError, RecordedCommit, follow, log::Range};
 use futures::FutureExt;
-use sqlx::{PgPool, query, query_scalar};
+use sqlx::query;
 use tokio::time::{Instant, sleep, sleep_until};
-use wire::{Source, StreamName};
+use wire::StreamName;
 
-use super::registry::{self, Active};
+use super::{
+    cursors::{self, Cursor},
+    deliveries::{self, CursorKey},
+    matching::{Page, matching},
+    registry::{self, Active},
+    sender::Sender,
+};
 use crate::metrics::METRICS;
 
 /// The size of a page of the log.
@@ -21,8 +27,15 @@ const STORE_INTERVAL: i64 = 1_000;
 /// The maximum number of events of a webhook that wait in a stream. The rest stays in the log.
 const MAX_PENDING: i64 = 20_000;
 
-/// The pause before the waiting events of a full webhook are counted again, and before a replica is read again.
-const RECOUNT: Duration = Duration::from_secs(1);
+/// The pause of a full webhook. Its events are counted by their results, and in the database at this interval, in case
+/// that another notifier or an operator has changed them.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+const COUNT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The pause before a commit of a newer release is read again.
+const STOPPED_PAUSE: Duration = Duration::from_mins(1);
+
+/// The pause before a replica is read again.
 const REPLICA_RETRY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
@@ -48,71 +61,30 @@ impl From<FollowError> for PlanError {
     }
 }
 
-/// A webhook, or its replay.
-type Key = (String, bool);
-
-/// The position of a webhook or of its replay.
-#[derive(Debug)]
-struct Cursor {
-    webhook: Arc<Active>,
-    /// As in the database.
-    stored: i64,
-    /// Commits up to here contain no further matching event.
-    position: i64,
-    /// The last position of a replay.
-    until: Option<i64>,
-    /// The number of events that may be planned before the waiting ones are counted again.
-    allowance: i64,
-    full_until: Option<Instant>,
-}
-
-/// An event of a page that a webhook gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Planned {
-    webhook_id: String,
-    box_id: String,
-    position: i64,
-    index: i32,
-}
-
 /// Plans the events of one stream, in the one notifier that holds its lock.
 pub(crate) struct Planner {
-    pool: PgPool,
-    log: Arc<dyn Log>,
+    sender: Arc<Sender>,
     stream: StreamName,
     label: String,
     incarnation: String,
     follower: Follower,
-    cursors: BTreeMap<Key, Cursor>,
-    lifetime_s: i64,
+    cursors: BTreeMap<CursorKey, Cursor>,
 }
 
 impl Planner {
-    /// Opens the planner at the end of the log, if there are active webhooks. Those of another incarnation of the
-    /// stream begin at its end.
-    pub(crate) async fn open(
-        pool: &PgPool,
-        log: &Arc<dyn Log>,
-        stream: StreamName,
-        lifetime_s: i64,
-    ) -> Result<Option<Self>, PlanError> {
-        if registry::active(pool).await?.is_empty() {
+    /// Opens the planner at the end of the log, if there are webhooks. Those of another incarnation of the stream begin
+    /// at its end, paused ones as well.
+    pub(crate) async fn open(sender: &Arc<Sender>, stream: StreamName) -> Result<Option<Self>, PlanError> {
+        if !registry::any(&sender.pool).await? {
             return Ok(None);
         }
-        let end = log.state(stream).await?.last_sequence;
-        let follower = follow(log.clone(), stream, end + 1).await?;
-        let incarnation = follower.state().incarnation.clone();
-        let mut planner = Self {
-            pool: pool.clone(),
-            log: log.clone(),
-            label: stream.label(),
-            stream,
-            incarnation,
-            follower,
-            cursors: BTreeMap::new(),
-            lifetime_s,
-        };
-        planner.begin_again_in_other_logs().await?;
+        let end = sender.log.state(stream).await?.last_sequence;
+        let follower = follow(sender.log.clone(), stream, end + 1).await?;
+        let (label, incarnation) = (stream.label(), follower.state().incarnation.clone());
+        let log_end = position(follower.state().last_sequence);
+        cursors::begin_again_in_other_logs(&sender.pool, (&label, &incarnation), log_end).await?;
+        let sender = sender.clone();
+        let mut planner = Self { sender, stream, label, incarnation, follower, cursors: BTreeMap::new() };
         planner.reload().await?;
         Ok(Some(planner))
     }
@@ -127,74 +99,46 @@ impl Planner {
         self.cursors.values().map(|cursor| cursor.webhook.webhook_id.as_str()).collect()
     }
 
-    /// Reads the registered webhooks and their positions again. Returns false if none is active.
+    /// Reads the registered webhooks and their positions again. Returns false if there are none.
     pub(crate) async fn reload(&mut self) -> Result<bool, PlanError> {
-        let active = registry::active(&self.pool).await?;
+        let active = registry::active(&self.sender.pool).await?;
         let webhooks: BTreeMap<String, Arc<Active>> =
             active.into_iter().map(|webhook| (webhook.webhook_id.clone(), Arc::new(webhook))).collect();
-        let rows = query!(
-            "select webhook_id, is_replay, position, until
-             from webhook_cursors
-             where stream = $1 and incarnation = $2",
-            self.label,
-            self.incarnation
-        );
+        let stored = cursors::stored(&self.sender.pool, &self.label, &self.incarnation).await?;
+        let mut end = self.end();
+        if stored.iter().any(|stored| stored.last() > end) {
+            // A replica may be behind.
+            end = position(self.sender.log.state(self.stream).await?.last_sequence);
+        }
         let mut former = std::mem::take(&mut self.cursors);
-        for row in rows.fetch_all(&self.pool).await? {
-            let Some(webhook) = webhooks.get(&row.webhook_id) else { continue };
-            let key = (row.webhook_id, row.is_replay);
-            let known = former.remove(&key).filter(|known| known.stored == row.position && known.until == row.until);
-            let cursor = known.unwrap_or(Cursor {
-                webhook: webhook.clone(),
-                stored: row.position,
-                position: row.position,
-                until: row.until,
-                allowance: 0,
-                full_until: None,
+        for stored in stored {
+            let Some(webhook) = webhooks.get(&stored.key.0) else { continue };
+            let known = former.remove(&stored.key).filter(|known| known.is_at(&stored));
+            let mut cursor = known.unwrap_or_else(|| {
+                // The events are counted in the database first.
+                self.sender.take_ended(&self.label, &stored.key);
+                Cursor::new(webhook.clone(), &stored)
             });
+            cursor.is_beyond_the_end = stored.last() > end;
+            let (key, last) = (stored.key.clone(), stored.last());
+            if cursor.is_beyond_the_end {
+                let problem = format!("the log ends at {end}, before {last}: it has lost events");
+                cursor.stop(&self.sender.pool, &self.label, &key, problem).await?;
+            }
             self.cursors.insert(key, cursor);
         }
-        Ok(!webhooks.is_empty())
+        self.report_stopped();
+        Ok(registry::any(&self.sender.pool).await?)
     }
 
-    /// Gives up events of another incarnation of the stream, whose content is lost.
-    async fn begin_again_in_other_logs(&mut self) -> Result<(), PlanError> {
-        let mut transaction = self.pool.begin().await?;
-        let end = i64::try_from(self.follower.state().last_sequence).unwrap_or(i64::MAX);
-        let moved = query!(
-            "update webhook_cursors
-             set incarnation = $2, position = $3, until = case when is_replay then $3::bigint end
-             where stream = $1 and incarnation <> $2",
-            self.label,
-            self.incarnation,
-            end
-        );
-        if moved.execute(&mut *transaction).await?.rows_affected() > 0 {
-            tracing::warn!(stream.label = self.label, position = end, "webhooks begin at the end of another log");
-        }
-        // A log with more partitions has streams that no webhook has read.
-        query!(
-            "insert into webhook_cursors (webhook_id, stream, is_replay, incarnation, position)
-             select webhook_id, $1, false, $2, $3
-             from webhooks
-             on conflict do nothing",
-            self.label,
-            self.incarnation,
-            end
-        )
-        .execute(&mut *transaction)
-        .await?;
-        query!(
-            "update webhook_events
-             set state = 'dead', detail = 'the log was replaced', updated_at = now()
-             where stream = $1 and incarnation <> $2 and state in ('queued', 'waiting', 'sending')",
-            self.label,
-            self.incarnation
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(())
+    fn report_stopped(&self) {
+        let stopped = self.cursors.values().filter(|cursor| cursor.problem.is_some()).count();
+        self.sender.set_stopped(&self.label, stopped);
+    }
+
+    /// The last position of the log that is known.
+    fn end(&self) -> i64 {
+        position(self.follower.end())
     }
 
     /// Plans the next page of each webhook that is behind, and waits if there is none. Returns the number of planned
@@ -204,7 +148,7 @@ impl Planner {
         if let Some(batch) = self.follower.next_batch(PAGE_MESSAGES, PAGE_BYTES).now_or_never() {
             drop(batch?);
         }
-        let end = i64::try_from(self.follower.end()).unwrap_or(i64::MAX);
+        let end = self.end();
         let behind = self.behind(end).await?;
         if behind.is_empty() {
             self.wait().await?;
@@ -219,31 +163,37 @@ impl Planner {
     }
 
     /// Returns the webhooks that are behind, by position: those of a group read the log together.
-    async fn behind(&mut self, end: i64) -> Result<BTreeMap<i64, Vec<Key>>, PlanError> {
-        let mut behind: BTreeMap<i64, Vec<Key>> = BTreeMap::new();
+    async fn behind(&mut self, end: i64) -> Result<BTreeMap<i64, Vec<CursorKey>>, PlanError> {
+        let now = Instant::now();
+        let mut behind: BTreeMap<i64, Vec<CursorKey>> = BTreeMap::new();
         for (key, cursor) in &mut self.cursors {
-            if cursor.position >= cursor.until.unwrap_or(end).min(end) {
+            cursor.pause_until = cursor.pause_until.filter(|until| *until > now);
+            if cursor.pause_until.is_some() || !cursor.is_behind(end) {
                 continue;
             }
-            if cursor.allowance <= 0 && cursor.full_until.is_none_or(|until| until <= Instant::now()) {
-                cursor.allowance = MAX_PENDING - pending(&self.pool, &self.label, key).await?;
-                cursor.full_until = (cursor.allowance <= 0).then(|| Instant::now() + RECOUNT);
+            cursor.allowance += self.sender.take_ended(&self.label, key);
+            if cursor.allowance <= 0 && cursor.counted_at.is_none_or(|at| now >= at + COUNT_INTERVAL) {
+                let pending = deliveries::pending(&self.sender.pool, &self.label, key, MAX_PENDING).await?;
+                cursor.allowance = MAX_PENDING - pending;
+                cursor.counted_at = Some(now);
             }
             if cursor.allowance > 0 {
                 behind.entry(cursor.position).or_default().push(key.clone());
+            } else {
+                cursor.pause_until = Some(now + FULL_PAUSE);
             }
         }
         Ok(behind)
     }
 
-    /// Waits for commits, or until a full webhook may have room again.
+    /// Waits for commits, or until the pause of a webhook is over.
     async fn wait(&mut self) -> Result<(), PlanError> {
-        let recount_at = self.cursors.values().filter_map(|cursor| cursor.full_until).min();
+        let pause_until = self.cursors.values().filter_map(|cursor| cursor.pause_until).min();
         tokio::select! {
             // The commits themselves are read page by page.
             batch = self.follower.next_batch(PAGE_MESSAGES, PAGE_BYTES) => drop(batch?),
             () = async {
-                match recount_at {
+                match pause_until {
                     Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -252,10 +202,11 @@ impl Planner {
         Ok(())
     }
 
-    async fn plan_page(&mut self, position: i64, end: i64, keys: &[Key]) -> Result<u64, PlanError> {
+    async fn plan_page(&mut self, position: i64, end: i64, keys: &[CursorKey]) -> Result<u64, PlanError> {
         let from = u64::try_from(position).unwrap_or_default() + 1;
         let (max_messages, max_bytes) = (PAGE_MESSAGES, PAGE_BYTES);
-        let page = self.log.read(Range { stream: self.stream, from, subject: None, max_messages, max_bytes }).await?;
+        let range = Range { stream: self.stream, from, subject: None, max_messages, max_bytes };
+        let page = self.sender.log.read(range).await?;
         if page.is_empty() {
             sleep(REPLICA_RETRY).await;
             return Ok(0);
@@ -267,49 +218,66 @@ impl Planner {
             }
             commits.push(RecordedCommit::parse(recorded)?);
         }
-        let last = position + i64::try_from(commits.len()).unwrap_or_default();
+        let page = Page::read(&commits);
+        let last = position + i64::try_from(page.commits.len()).unwrap_or_default();
+        if let Some(problem) = page.problem.as_ref().filter(|_| last == position) {
+            return self.stop_all(keys, problem).await;
+        }
         let mut events = 0;
         for is_replay in [false, true] {
-            let keys: Vec<&Key> = keys.iter().filter(|(_, replays)| *replays == is_replay).collect();
+            let keys: Vec<&CursorKey> = keys.iter().filter(|(_, replays)| *replays == is_replay).collect();
             // Replays that end within the page do not share it.
-            let mut by_end: BTreeMap<i64, Vec<&Key>> = BTreeMap::new();
+            let mut by_end: BTreeMap<i64, Vec<&CursorKey>> = BTreeMap::new();
             for key in keys {
                 let until = self.cursors.get(key).and_then(|cursor| cursor.until).unwrap_or(end);
                 by_end.entry(until.min(last)).or_default().push(key);
             }
             for (to, keys) in by_end {
-                events += self.store(&commits, to, is_replay, &keys).await?;
+                events += self.store(&page, to, is_replay, &keys).await?;
             }
         }
         Ok(events)
     }
 
+    /// Stops webhooks at a commit that this release cannot read.
+    async fn stop_all(&mut self, keys: &[CursorKey], problem: &str) -> Result<u64, PlanError> {
+        for key in keys {
+            let Some(cursor) = self.cursors.get_mut(key) else { continue };
+            cursor.pause_until = Some(Instant::now() + STOPPED_PAUSE);
+            cursor.stop(&self.sender.pool, &self.label, key, problem.to_owned()).await?;
+        }
+        self.report_stopped();
+        Ok(0)
+    }
+
     /// Stores the matching events of a page and the new position, in one transaction.
     async fn store(
         &mut self,
-        commits: &[RecordedCommit],
+        page: &Page<'_>,
         to: i64,
         is_replay: bool,
-        keys: &[&Key],
+        keys: &[&CursorKey],
     ) -> Result<u64, PlanError> {
         let webhooks: Vec<Arc<Active>> =
             keys.iter().filter_map(|key| Some(self.cursors.get(*key)?.webhook.clone())).collect();
-        let planned = matching(commits, to, &webhooks);
-        let is_due = |cursor: &Cursor| to - cursor.stored >= STORE_INTERVAL || cursor.until == Some(to);
+        let planned = matching(page, to, &webhooks);
+        let is_due = |cursor: &Cursor| {
+            to - cursor.stored >= STORE_INTERVAL || cursor.until == Some(to) || cursor.problem.is_some()
+        };
         let has_event = |webhook_id: &str| planned.iter().any(|planned| planned.webhook_id == webhook_id);
-        let must_store: Vec<&Key> = keys
+        let must_store: Vec<&CursorKey> = keys
             .iter()
             .filter(|key| has_event(&key.0) || self.cursors.get(**key).is_some_and(is_due))
             .copied()
             .collect();
         if !must_store.is_empty() {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.sender.pool.begin().await?;
             for key in &must_store {
                 let Some(cursor) = self.cursors.get(*key) else { continue };
                 // Also the lock that keeps results of attempts out until the rows are there.
                 let moved = query!(
                     "update webhook_cursors
-                     set position = $5
+                     set position = $5, problem = null
                      where webhook_id = $1 and stream = $2 and is_replay = $3 and incarnation = $4
                        and position = $6 and until is not distinct from $7",
                     key.0,
@@ -324,7 +292,9 @@ impl Planner {
                     return Err(PlanError::Moved);
                 }
             }
-            self.insert(&mut transaction, &planned, is_replay).await?;
+            let place = (self.label.as_str(), self.incarnation.as_str());
+            let lifetime_s = self.sender.settings.lifetime_s();
+            deliveries::insert(&mut transaction, place, &planned, is_replay, lifetime_s).await?;
             transaction.commit().await?;
         }
         for key in keys {
@@ -332,148 +302,22 @@ impl Planner {
             cursor.position = to;
             if must_store.contains(key) {
                 cursor.stored = to;
+                cursor.problem = None;
             }
             let count = planned.iter().filter(|planned| planned.webhook_id == key.0).count();
             cursor.allowance -= i64::try_from(count).unwrap_or(i64::MAX);
         }
+        self.report_stopped();
         Ok(planned.len() as u64)
     }
+}
 
-    /// Inserts events. The first of each box waits for an attempt, the others for the one before.
-    async fn insert(
-        &mut self,
-        connection: &mut sqlx::PgConnection,
-        planned: &[Planned],
-        is_replay: bool,
-    ) -> Result<(), sqlx::Error> {
-        if planned.is_empty() {
-            return Ok(());
-        }
-        let webhook_ids: Vec<String> = planned.iter().map(|planned| planned.webhook_id.clone()).collect();
-        let box_ids: Vec<String> = planned.iter().map(|planned| planned.box_id.clone()).collect();
-        let positions: Vec<i64> = planned.iter().map(|planned| planned.position).collect();
-        let indexes: Vec<i32> = planned.iter().map(|planned| planned.index).collect();
-        query!(
-            "insert into webhook_events
-               (webhook_id, stream, is_replay, incarnation, position, index, box_id, state, expires_at)
-             select
-               planned.webhook_id,
-               $1,
-               $2,
-               $3,
-               planned.position,
-               planned.index,
-               planned.box_id,
-               case
-                 when row_number() over (
-                   partition by planned.webhook_id, planned.box_id
-                   order by planned.position, planned.index
-                 ) = 1
-                 and not exists (
-                   select
-                   from webhook_events former
-                   where former.webhook_id = planned.webhook_id
-                     and former.is_replay = $2
-                     and former.box_id = planned.box_id
-                     and former.state in ('queued', 'waiting', 'sending')
-                 ) then 'waiting'
-                 else 'queued'
-               end,
-               now() + $8::bigint * interval '1 s'
-             from unnest($4::text[], $5::text[], $6::bigint[], $7::int[])
-               as planned (webhook_id, box_id, position, index)
-             on conflict do nothing",
-            self.label,
-            is_replay,
-            self.incarnation,
-            &webhook_ids,
-            &box_ids,
-            &positions,
-            &indexes,
-            self.lifetime_s
-        )
-        .execute(&mut *connection)
-        .await?;
-        // The first event of a box may be that of a former replay, which was done in the meantime.
-        query!(
-            "update webhook_events first
-             set state = 'waiting', next_at = now()
-             from (
-               select distinct on (webhook_id, box_id) webhook_id, box_id, incarnation, position, index
-               from webhook_events queued
-               where webhook_id = any($1)
-                 and box_id = any($2)
-                 and stream = $3
-                 and is_replay = $4
-                 and state = 'queued'
-               order by webhook_id, box_id, position, index
-             ) as queued
-             where (first.webhook_id, first.incarnation, first.position, first.index)
-               = (queued.webhook_id, queued.incarnation, queued.position, queued.index)
-               and first.stream = $3
-               and first.is_replay = $4
-               and not exists (
-                 select
-                 from webhook_events former
-                 where former.webhook_id = first.webhook_id
-                   and former.is_replay = $4
-                   and former.box_id = first.box_id
-                   and former.state in ('waiting', 'sending')
-               )",
-            &webhook_ids,
-            &box_ids,
-            self.label,
-            is_replay
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
+impl Drop for Planner {
+    fn drop(&mut self) {
+        self.sender.set_stopped(&self.label, 0);
     }
 }
 
-/// Returns the number of events of a webhook that are not done, up to the maximum.
-async fn pending(pool: &PgPool, stream: &str, (webhook_id, is_replay): &Key) -> Result<i64, sqlx::Error> {
-    let count = query_scalar!(
-        r#"select count(*) as "count!"
-           from (
-             select
-             from webhook_events
-             where webhook_id = $1
-               and stream = $2
-               and is_replay = $3
-               and state in ('queued', 'waiting', 'sending')
-             limit $4
-           ) as pending"#,
-        webhook_id,
-        stream,
-        is_replay,
-        MAX_PENDING
-    );
-    count.fetch_one(pool).await
-}
-
-/// Returns the events up to a position that the webhooks get. A commit that is not readable has none.
-fn matching(commits: &[RecordedCommit], to: i64, webhooks: &[Arc<Active>]) -> Vec<Planned> {
-    let mut planned = Vec::new();
-    for commit in commits {
-        let position = i64::try_from(commit.sequence).unwrap_or(i64::MAX);
-        let (Source::Room { box_id } | Source::Talk { box_id }) = &commit.source else { continue };
-        if position > to {
-            break;
-        }
-        let types = commit.event_types().unwrap_or_else(|error| {
-            tracing::warn!(stream.position = position, box.id = %box_id, %error, "a commit has no webhooks");
-            Vec::new()
-        });
-        for (event_type, index) in types.iter().zip(0..) {
-            let wanted = webhooks.iter().filter(|webhook| webhook.wants(event_type, box_id.as_str()));
-            planned.extend(wanted.map(|webhook| Planned {
-                webhook_id: webhook.webhook_id.clone(),
-                box_id: box_id.to_string(),
-                position,
-                index,
-            }));
-        }
-    }
-    planned
+fn position(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
 }

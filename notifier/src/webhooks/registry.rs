@@ -12,6 +12,9 @@ use crate::database::announce_change;
 /// The maximum number of webhooks.
 const MAX_WEBHOOKS: i64 = 100;
 
+/// The number up to which events that are done or dead are counted.
+const MAX_COUNT: i64 = 100_000;
+
 /// The text that stands for all types of events.
 pub(crate) const ALL_TYPES: &str = "*";
 
@@ -47,6 +50,11 @@ pub(crate) async fn active(pool: &PgPool) -> Result<Vec<Active>, sqlx::Error> {
         .into_iter()
         .map(|row| Active { webhook_id: row.webhook_id, types: row.types.into_iter().collect(), box_id: row.box_id })
         .collect())
+}
+
+/// Returns true if there are webhooks, active or not.
+pub(crate) async fn any(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    query_scalar!(r#"select exists (select from webhooks) as "any!""#).fetch_one(pool).await
 }
 
 /// Stores a webhook that begins after these places. Returns none if there are too many webhooks.
@@ -92,15 +100,15 @@ pub(crate) async fn add(
     find(connection, webhook_id).await
 }
 
-/// Returns all webhooks.
-pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<Webhook>, sqlx::Error> {
-    let rows = query_webhooks(connection, None).await?;
+/// Returns webhooks after an id, in the order of their registration.
+pub(crate) async fn list(connection: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Webhook>, sqlx::Error> {
+    let rows = query_webhooks(connection, None, after, limit).await?;
     Ok(rows.into_iter().map(Webhook::from).collect())
 }
 
 /// Returns a webhook.
 pub(crate) async fn find(connection: &mut PgConnection, webhook_id: &str) -> Result<Option<Webhook>, sqlx::Error> {
-    let rows = query_webhooks(connection, Some(webhook_id)).await?;
+    let rows = query_webhooks(connection, Some(webhook_id), "", 1).await?;
     Ok(rows.into_iter().next().map(Webhook::from))
 }
 
@@ -133,7 +141,12 @@ impl From<Row> for Webhook {
     }
 }
 
-async fn query_webhooks(connection: &mut PgConnection, webhook_id: Option<&str>) -> Result<Vec<Row>, sqlx::Error> {
+async fn query_webhooks(
+    connection: &mut PgConnection,
+    webhook_id: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         "select
@@ -148,9 +161,12 @@ async fn query_webhooks(connection: &mut PgConnection, webhook_id: Option<&str>)
            last_failure_event,
            last_failure
          from webhooks
-         where $1::text is null or webhook_id = $1
-         order by created_at, webhook_id",
-        webhook_id
+         where ($1::text is null or webhook_id = $1) and webhook_id > $2
+         order by webhook_id
+         limit $3",
+        webhook_id,
+        after,
+        limit
     );
     rows.fetch_all(connection).await
 }
@@ -159,11 +175,34 @@ async fn query_webhooks(connection: &mut PgConnection, webhook_id: Option<&str>)
 pub(crate) async fn show(connection: &mut PgConnection, webhook_id: &str) -> Result<Option<ShownWebhook>, sqlx::Error> {
     let Some(webhook) = find(connection, webhook_id).await? else { return Ok(None) };
     let states = query!(
-        r#"select is_replay, state, count(*) as "count!", min(next_at) filter (where state = 'waiting') as next_at
-           from webhook_events
-           where webhook_id = $1
-           group by is_replay, state"#,
-        webhook_id
+        r#"select of_webhook.is_replay as "is_replay!", counted.state as "state!", counted.count as "count!", next_at
+           from (values (false), (true)) as of_webhook (is_replay)
+           cross join lateral (
+             select state, count(*) as count, min(next_at) filter (where state = 'waiting') as next_at
+             from webhook_events
+             where webhook_id = $1
+               and is_replay = of_webhook.is_replay
+               and state in ('queued', 'waiting', 'sending')
+             group by state
+             union all
+             select 'dead', count(*), null
+             from (
+               select
+               from webhook_events
+               where webhook_id = $1 and is_replay = of_webhook.is_replay and state = 'dead'
+               limit $2
+             ) as dead
+             union all
+             select 'done', count(*), null
+             from (
+               select
+               from webhook_events
+               where webhook_id = $1 and is_replay = of_webhook.is_replay and state = 'done'
+               limit $2
+             ) as done
+           ) as counted"#,
+        webhook_id,
+        MAX_COUNT
     );
     let (mut live, mut replayed, mut next_attempt_at) = (WebhookCounts::default(), WebhookCounts::default(), None);
     for row in states.fetch_all(&mut *connection).await? {
@@ -178,7 +217,7 @@ pub(crate) async fn show(connection: &mut PgConnection, webhook_id: &str) -> Res
         next_attempt_at = [next_attempt_at, row.next_at].into_iter().flatten().min();
     }
     let cursors = query!(
-        r#"select stream, incarnation, position, until
+        r#"select stream, incarnation, position, until, problem
            from webhook_cursors
            where webhook_id = $1
            order by stream, is_replay"#,
@@ -189,6 +228,7 @@ pub(crate) async fn show(connection: &mut PgConnection, webhook_id: &str) -> Res
         position: format!("{}.{}.{}", row.stream, row.incarnation, row.position),
         stream: row.stream,
         replay_until: row.until.map(i64::unsigned_abs),
+        problem: row.problem,
     });
     Ok(Some(ShownWebhook { webhook, live, replayed, next_attempt_at, progress: progress.collect() }))
 }
@@ -205,21 +245,33 @@ pub(crate) async fn pause(connection: &mut PgConnection, webhook_id: &str, by: &
     announce_change(connection).await
 }
 
-/// Resumes a webhook. Its events are due at once, and have all their time again.
+/// Makes waiting events of a webhook due, some at a time: a statement must not take too long. Returns true if there may
+/// be more.
+pub(crate) async fn make_due(connection: &mut PgConnection, webhook_id: &str) -> Result<bool, sqlx::Error> {
+    let due = query!(
+        "update webhook_events
+         set next_at = now()
+         where ctid = any(array(
+           select ctid
+           from webhook_events
+           where webhook_id = $1 and state = 'waiting' and next_at > now()
+           limit 5000
+         ))",
+        webhook_id
+    );
+    Ok(due.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Resumes a webhook. Its events have all their time again.
 pub(crate) async fn resume(
     connection: &mut PgConnection,
     webhook_id: &str,
     lifetime_s: i64,
 ) -> Result<(), sqlx::Error> {
-    query!("update webhooks set paused_at = null, paused_by = null where webhook_id = $1", webhook_id)
-        .execute(&mut *connection)
-        .await?;
     query!(
-        "update webhook_events
-         set
-           next_at = case when state = 'waiting' then now() else next_at end,
-           expires_at = greatest(expires_at, now() + $2::bigint * interval '1 s')
-         where webhook_id = $1 and state in ('queued', 'waiting', 'sending')",
+        "update webhooks
+         set paused_at = null, paused_by = null, attempts_until = now() + $2::bigint * interval '1 s'
+         where webhook_id = $1",
         webhook_id,
         lifetime_s
     )
@@ -228,7 +280,7 @@ pub(crate) async fn resume(
     announce_change(connection).await
 }
 
-/// Removes events of a webhook, some at a time: a statement must not take too long. Returns true if there may be more.
+/// Removes events of a webhook, some at a time. Returns true if there may be more.
 pub(crate) async fn remove_events(connection: &mut PgConnection, webhook_id: &str) -> Result<bool, sqlx::Error> {
     let removed = query!(
         "delete from webhook_events
@@ -293,7 +345,11 @@ pub(crate) async fn replay(
         "insert into webhook_cursors (webhook_id, stream, is_replay, incarnation, position, until)
          values ($1, $2, true, $3, $4, $5)
          on conflict (webhook_id, stream, is_replay) do update
-         set incarnation = excluded.incarnation, position = excluded.position, until = excluded.until",
+         set
+           incarnation = excluded.incarnation,
+           position = excluded.position,
+           until = excluded.until,
+           problem = null",
         webhook_id,
         after.stream,
         after.incarnation,

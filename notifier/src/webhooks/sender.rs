@@ -21,7 +21,7 @@ use tokio::{
 use wire::StreamName;
 
 use super::{
-    deliveries::{self, Delivery, EventKey, Outcome},
+    deliveries::{self, CursorKey, Delivery, EventKey, Outcome},
     payload::{self, CONTENT_TYPE},
 };
 use crate::{
@@ -29,8 +29,12 @@ use crate::{
     metrics::METRICS,
 };
 
-/// The maximum number of requests to one webhook at a time.
-const CONCURRENCY: usize = 8;
+/// The maximum number of requests to one webhook at a time, and the number that it has beside many others.
+const MAX_CONCURRENCY: usize = 8;
+const MIN_CONCURRENCY: usize = 2;
+
+/// The number of requests of the process up to which webhooks have more than the minimum.
+pub(crate) const MAX_REQUESTS: usize = 256;
 
 /// The longest pause of a webhook whose requests fail, before one of them is tried.
 const MAX_PAUSE: Duration = Duration::from_mins(5);
@@ -50,6 +54,13 @@ pub(crate) struct SenderSettings {
     pub(crate) lifetime: Duration,
 }
 
+impl SenderSettings {
+    /// The time after which an event is given up, in seconds.
+    pub(crate) fn lifetime_s(&self) -> i64 {
+        i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
 /// Sends for all streams of the process.
 pub(crate) struct Sender {
     pub(crate) pool: PgPool,
@@ -59,12 +70,17 @@ pub(crate) struct Sender {
     gates: Mutex<BTreeMap<String, Arc<Gate>>>,
     in_flight: Mutex<BTreeMap<EventKey, usize>>,
     ended: watch::Sender<()>,
+    /// The numbers of events that are done or dead since the planner of their stream has asked.
+    ended_events: Mutex<BTreeMap<(String, CursorKey), i64>>,
+    /// The number of webhooks that are stopped in each stream.
+    stopped: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Sender {
     pub(crate) fn new(pool: PgPool, log: Arc<dyn Log>, client: Client, settings: SenderSettings) -> Self {
         let (gates, in_flight, ended) = (Mutex::default(), Mutex::default(), watch::Sender::new(()));
-        Self { pool, log, settings, client, gates, in_flight, ended }
+        let (ended_events, stopped) = (Mutex::default(), Mutex::default());
+        Self { pool, log, settings, client, gates, in_flight, ended, ended_events, stopped }
     }
 
     /// Checks an address without connecting to it.
@@ -100,9 +116,33 @@ impl Sender {
         self.gate(webhook_id).wait(due)
     }
 
-    /// Forgets the failures of webhooks that are not active any more.
+    /// Forgets the failures of webhooks that are not active any more, and shares the requests among the others.
     pub(crate) fn keep(&self, active: &[&str]) {
-        self.gates().retain(|webhook_id, _| active.contains(&webhook_id.as_str()));
+        let mut gates = self.gates();
+        gates.retain(|webhook_id, _| active.contains(&webhook_id.as_str()));
+        for webhook_id in active {
+            gates.entry((*webhook_id).to_owned()).or_insert_with(new_gate);
+        }
+        let concurrency = concurrency(gates.len());
+        for gate in gates.values() {
+            gate.set_concurrency(concurrency);
+        }
+    }
+
+    /// Returns the number of events of a webhook or its replay that are done or dead since the last call.
+    pub(crate) fn take_ended(&self, stream: &str, key: &CursorKey) -> i64 {
+        let mut ended = self.ended_events.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.remove(&(stream.to_owned(), key.clone())).unwrap_or_default()
+    }
+
+    /// Sets the number of webhooks that are stopped in a stream.
+    pub(crate) fn set_stopped(&self, stream: &str, webhooks: usize) {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.to_owned(), webhooks);
+    }
+
+    /// Returns the number of webhooks that are stopped, each counted for each stream.
+    pub(crate) fn stopped(&self) -> usize {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// Returns the number of webhooks whose requests pause because they fail.
@@ -203,6 +243,11 @@ impl Sender {
             tracing::debug!(%error, "the result of a webhook cannot be recorded yet");
             sleep(RECORD_RETRY).await;
         }
+        if let Outcome::Done | Outcome::Dead(_) = outcome {
+            let key = (delivery.key.webhook_id.clone(), delivery.key.is_replay);
+            let mut ended = self.ended_events.lock().unwrap_or_else(PoisonError::into_inner);
+            *ended.entry((delivery.key.stream.clone(), key)).or_default() += 1;
+        }
         if let Outcome::Gone(_) = outcome {
             tracing::warn!(webhook.id = delivery.key.webhook_id, "the receiver wants no more events: paused");
         }
@@ -221,7 +266,7 @@ impl Sender {
     fn gate(&self, webhook_id: &str) -> Arc<Gate> {
         let mut gates = self.gates();
         let gate = gates.entry(webhook_id.to_owned());
-        gate.or_insert_with(|| Arc::new(Gate::new(CONCURRENCY, MAX_PAUSE))).clone()
+        gate.or_insert_with(new_gate).clone()
     }
 
     fn gates(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Gate>>> {
@@ -231,6 +276,15 @@ impl Sender {
     fn in_flight(&self) -> MutexGuard<'_, BTreeMap<EventKey, usize>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn new_gate() -> Arc<Gate> {
+    Arc::new(Gate::new(MIN_CONCURRENCY, MAX_PAUSE))
+}
+
+/// Returns the maximum number of requests to each of so many webhooks at a time.
+fn concurrency(webhooks: usize) -> usize {
+    (MAX_REQUESTS / webhooks.max(1)).clamp(MIN_CONCURRENCY, MAX_CONCURRENCY)
 }
 
 /// Returns the signed request of an attempt. Its time is that of the attempt.
@@ -276,6 +330,13 @@ mod tests {
         let mut headers = axum::http::HeaderMap::new();
         headers.extend(retry_after.map(|value| (header::RETRY_AFTER, value.parse().unwrap())));
         Response { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() }
+    }
+
+    #[test]
+    fn requests_are_shared_among_webhooks() {
+        for (webhooks, each) in [(0, 8), (1, 8), (32, 8), (64, 4), (100, 2), (1_000, 2)] {
+            assert_eq!(concurrency(webhooks), each, "{webhooks}");
+        }
     }
 
     #[tokio::test]

@@ -51,8 +51,7 @@ impl WebhookWorker {
         }
         loop {
             self.changes.mark_unchanged();
-            let lifetime_s = i64::try_from(self.sender.settings.lifetime.as_secs()).unwrap_or(i64::MAX);
-            let planner = Planner::open(&self.sender.pool, &self.sender.log, self.stream, lifetime_s).await?;
+            let planner = Planner::open(&self.sender, self.stream).await?;
             if let Some(planner) = planner {
                 self.plan_and_send(planner, &label).await?;
             } else {
@@ -63,7 +62,7 @@ impl WebhookWorker {
         }
     }
 
-    /// Returns when no webhook is active any more.
+    /// Returns when there is no webhook any more.
     async fn plan_and_send(&mut self, mut planner: Planner, label: &str) -> Result<(), PlanError> {
         self.sender.keep(&planner.active());
         let new_events = watch::Sender::new(());

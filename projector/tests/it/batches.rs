@@ -220,7 +220,7 @@ fn people(dice: &[Dice]) -> Story {
                 target: PushTarget::Fcm(format!("token-{what}").try_into().expect("a token")),
                 locale: Locale::default(),
             },
-            10..=13 => UserCommand::RemoveDevice { device_id },
+            10..=13 => UserCommand::RemoveDevice { device_id, target: None },
             14 if which % 4 < 3 => {
                 let room_id = RoomId::new("b1".parse().expect("a box id"), u32::from(which % 5) + 1);
                 if which % 2 == 0 { UserCommand::MuteRoom { room_id } } else { UserCommand::UnmuteRoom { room_id } }

@@ -95,11 +95,12 @@ async fn a_room_past_its_deadline_accepts_nothing_and_is_replaced_by_the_next() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_are_warned_ten_minutes_before_the_end() {
-    let world = short_lived_rooms("603s").await;
+    let world = short_lived_rooms("720s").await;
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 2).await;
     world.join(&ben, &room).await;
     let closes_at = ana.get(&format!("/rooms/{room}")).await.ok()["closes_at"].clone();
+    world.log().await.fire_deadline("box-1").await;
     for person in [&ana, &ben] {
         eventually(&format!("{} is warned", person.id()), async || {
             let alarms = person.get("/me/alarms").await.items();

@@ -3,5 +3,9 @@
 mod content;
 mod crashes;
 mod dead;
+mod deadlines;
+mod rebuild;
 mod recipients;
+mod restored;
+mod slow_host;
 mod slow_provider;

@@ -8,13 +8,6 @@ use testing::wait::eventually;
 
 const SERVICES: [ServiceId; 2] = [ServiceId::Command(0), ServiceId::Projector(0)];
 
-/// Runs a subcommand of `provision` on the log's server.
-async fn provision(world: &World, words: &[&str]) {
-    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
-    let output = world.stack.provision(&words).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-}
-
 /// Runs an operator's command. Returns the exit code and the output.
 async fn operate(world: &World, words: &str) -> (i32, String) {
     let output = world.stack.operate(words).await.unwrap();
@@ -37,10 +30,7 @@ async fn lose_and_restore(world: &World, folder: &str) {
     for service in SERVICES {
         world.stack.stop(service).await.unwrap();
     }
-    world.stack.nats().start_empty_for_restore().await.unwrap();
-    provision(world, &["restore", "--from", folder]).await;
-    world.stack.nats().stop().await;
-    world.stack.nats().start_again().await.unwrap();
+    world.restore_log(folder).await;
     world.stack.start_again(SERVICES[0]).await.unwrap();
     // The projector is not ready, because the tables were built from another log.
     world.stack.spawn(SERVICES[1]).await.unwrap();
@@ -60,7 +50,7 @@ async fn an_operator_switches_from_the_read_model_of_a_lost_log_to_that_of_the_r
     ana.say(&room, "kept").await.created();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("backup");
-    provision(&world, &["backup", "--to", folder.to_str().unwrap()]).await;
+    world.provision(&["backup", "--to", folder.to_str().unwrap()]).await;
     let mut listener = Listener::open(&world, 0, &ana, &[&room], None).await;
     listener.until("subscription", |frame| frame["type"] == "subscribed").await;
     for body in ["lost 1", "lost 2"] {

@@ -1,6 +1,6 @@
 //! A restored log has no sessions: users sign in again, and all tokens from before are refused.
 
-use std::{ffi::OsStr, path::Path, time::Duration};
+use std::time::Duration;
 
 use harness::{ServiceId, StackOptions, token::Bearer};
 use reqwest::Method;
@@ -11,12 +11,6 @@ use testing::{Answer, wait::eventually};
 const COMMAND: ServiceId = ServiceId::Command(0);
 const QUERY: ServiceId = ServiceId::Query(0);
 const SERVICES: [ServiceId; 3] = [COMMAND, ServiceId::Projector(0), QUERY];
-
-async fn provision(world: &World, part: &str, flag: &str, folder: &Path) {
-    let arguments = [OsStr::new(part), OsStr::new(flag), folder.as_os_str()];
-    let output = world.stack.provision(&arguments).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-}
 
 /// Signs in. Returns the access token and the refresh token.
 async fn signed_in(world: &World, user: &str) -> (String, String) {
@@ -50,14 +44,12 @@ async fn a_restore_ends_all_sessions_and_new_ones_are_accepted_by_services_with_
     eventually("the session has ended", async || (read(&ended).await.status == 401).then_some(())).await;
 
     let folder = tempfile::tempdir().unwrap();
-    provision(&world, "backup", "--to", folder.path()).await;
+    let folder = folder.path().to_str().unwrap();
+    world.provision(&["backup", "--to", folder]).await;
     for service in SERVICES {
         world.stack.stop(service).await.unwrap();
     }
-    world.stack.nats().start_empty_for_restore().await.unwrap();
-    provision(&world, "restore", "--from", folder.path()).await;
-    world.stack.nats().stop().await;
-    world.stack.nats().start_again().await.unwrap();
+    world.restore_log(folder).await;
     world.stack.postgres().start_empty().await.unwrap();
     // The command-service remembers that its key was published; the query-service knows nothing.
     std::fs::remove_file(&cache).unwrap();

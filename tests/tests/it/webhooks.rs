@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use system_tests::World;
 use testing::wait::{eventually, until_within};
 
+mod backlog;
 mod receiver;
+mod restored;
+mod stopped;
 
 /// The time in which webhooks arrive after a failure.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -61,7 +64,7 @@ async fn show(world: &World, webhook: &str) -> Value {
 
 /// Waits until a receiver has accepted this number of different events.
 async fn until_accepted(receiver: &Receiver, count: usize) {
-    let arrived = async || receiver.accepted_ids().len() >= count;
+    let arrived = async || receiver.accepted() >= count;
     until_within(LIMIT, &format!("{count} events"), arrived).await;
 }
 
@@ -186,7 +189,7 @@ async fn a_refused_event_stops_only_its_box_and_gone_pauses_the_webhook() {
     receiver.answer("box-2", 204);
     ana.say(&rooms[0], "waits").await.created();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(receiver.accepted_ids().len(), 8, "nothing is sent during a pause");
+    assert_eq!(receiver.accepted(), 8, "nothing is sent during a pause");
     let listed = done(&world, &["webhook", "list"]).await;
     assert_eq!((&listed["webhook_id"], &listed["last_failure"]["reason"]), (&json!(webhook), &json!("status 410")));
     done(&world, &["webhook", "resume", &webhook]).await;
@@ -227,50 +230,4 @@ async fn private_addresses_are_refused() {
     })
     .await;
     assert_eq!(reason, "the address is not allowed: it is not a public address");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_begins_at_the_end_of_a_restored_log() {
-    let world = world(StackOptions::default()).await;
-    let mut receiver = Receiver::start().await;
-    let webhook = add(&world, &receiver, "message_posted").await;
-    let ana = world.person("ana");
-    let room = world.open_room(&ana, "box-1", 2).await;
-    ana.say(&room, "kept").await.created();
-    until_accepted(&receiver, 1).await;
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().join("backup");
-    let folder = folder.to_str().unwrap();
-    provision(&world, &["backup", "--to", folder]).await;
-    receiver.stop().await;
-    ana.say(&room, "lost").await.created();
-    eventually("the event waits", async || {
-        (show(&world, &webhook).await["live"]["waiting"].as_u64() > Some(0)).then_some(())
-    })
-    .await;
-
-    for service in [ServiceId::Command(0), ServiceId::Projector(0)] {
-        world.stack.stop(service).await.unwrap();
-    }
-    world.stack.nats().start_empty_for_restore().await.unwrap();
-    provision(&world, &["restore", "--from", folder]).await;
-    world.stack.nats().stop().await;
-    world.stack.nats().start_again().await.unwrap();
-    world.stack.start_again(ServiceId::Command(0)).await.unwrap();
-    eventually("the lost event is dead", async || (show(&world, &webhook).await["live"]["dead"] == 1).then_some(()))
-        .await;
-    receiver.start_again().await;
-    ana.with_token(world.person("ana").token()).say(&room, "new").await.created();
-    until_accepted(&receiver, 2).await;
-    let ids = receiver.accepted_in_order();
-    let incarnation = |id: &str| id.split('.').nth(1).map(str::to_owned);
-    assert_ne!(incarnation(&ids[0]), incarnation(&ids[1]), "{ids:?}");
-    assert_eq!(receiver.unverified(), 0);
-}
-
-/// Runs a subcommand of `provision` on the log's server.
-async fn provision(world: &World, words: &[&str]) {
-    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
-    let output = world.stack.provision(&words).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
 }

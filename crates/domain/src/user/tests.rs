@@ -52,7 +52,11 @@ fn device_registered(number: usize) -> UserEvent {
 }
 
 fn remove_device(number: usize) -> UserCommand {
-    UserCommand::RemoveDevice { device_id: device(number) }
+    UserCommand::RemoveDevice { device_id: device(number), target: None }
+}
+
+fn remove_device_with(number: usize, target: &str) -> UserCommand {
+    UserCommand::RemoveDevice { device_id: device(number), target: Some(TargetHash::of(target)) }
 }
 
 fn set_quiet_hours(from: &str, to: &str) -> UserCommand {
@@ -304,11 +308,29 @@ fn every_kind_of_alarm_is_stored_under_its_name() {
     }
 }
 
+/// The first half of the SHA-256 of `token`.
+const TOKEN_HASH: &str = "3c469e9d6c5875d37a43f353d4f88e61";
+
+#[test]
+fn a_device_that_was_registered_again_since_is_not_removed() {
+    let past = || vec![registered(), device_registered_as(1, PushProvider::Fcm, "old", "en"), device_registered(1)];
+    given(past()).when(remove_device_with(1, "old")).then_nothing();
+    given(past()).when(remove_device_with(1, "token")).then([UserEvent::DeviceRemoved { device_id: device(1) }]);
+    given(past()).when(remove_device_with(2, "token")).then_refused(&UserRefusal::DeviceNotFound);
+    // The state of an earlier release has no addresses.
+    let mut stored = serde_json::to_value(fold(User::default(), past())).unwrap();
+    stored.as_object_mut().unwrap().remove("targets");
+    let state: User = serde_json::from_value(stored).unwrap();
+    let decided = state.decide(remove_device_with(1, "old"));
+    assert_eq!(decided, Ok(vec![UserEvent::DeviceRemoved { device_id: device(1) }]));
+}
+
 #[test]
 fn the_state_of_a_user_keeps_its_stored_form() {
     let state = fold(User::default(), [registered(), device_registered(2), device_registered(1), muted(2), muted(1)]);
     let stored = json!({
         "registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
+        "targets": { "phone-1": TOKEN_HASH, "phone-2": TOKEN_HASH },
         "has_quiet_hours": false, "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"], "alarms_read": {},
     });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{InvalidValue, PushToken};
 
@@ -49,6 +50,21 @@ impl PushTarget {
             Self::Apns(_) => PushProvider::Apns,
             Self::WebPush(_) => PushProvider::WebPush,
         }
+    }
+}
+
+/// A hash of the stored address of a device, to recognize it: the first 16 bytes of SHA-256, in hexadecimal digits.
+/// Stored; never change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetHash(String);
+
+impl TargetHash {
+    /// Returns the hash of an address.
+    pub fn of(target: &str) -> Self {
+        let hash: [u8; 32] = Sha256::digest(target).into();
+        let half = hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
+        Self(format!("{half:032x}"))
     }
 }
 

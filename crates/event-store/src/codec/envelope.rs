@@ -208,6 +208,8 @@ pub struct RecordedCommit {
     /// The number of events for batch limits: at least 1, also for a commit without events.
     pub(crate) event_count: usize,
     malformed: Option<&'static str>,
+    /// The schema of the envelope, if it is a later one.
+    newer_schema: Option<u32>,
 }
 
 /// The headers of a commit, borrowed from its message.
@@ -285,6 +287,8 @@ impl RecordedCommit {
             (Some(ENVELOPE_SCHEMA), Some(_), None) => Some("the header Occurred-At"),
             _ => Some("the header Envelope-Schema"),
         };
+        let schema = |text: &str| text.parse::<u32>().ok();
+        let newer_schema = headers.schema.and_then(schema).filter(|newer| schema(ENVELOPE_SCHEMA) < Some(*newer));
         Ok(Self {
             commit_id: text(headers.commit_id).unwrap_or_default(),
             command_id: text(headers.command_id),
@@ -301,11 +305,13 @@ impl RecordedCommit {
             payload: recorded.payload.clone(),
             source,
             malformed,
+            newer_schema,
         })
     }
 
     /// Decodes the events and upcasts them to the current shape.
     pub fn decode(&self) -> Result<Decoded, DecodeError> {
+        self.check_schema()?;
         if let Some(what) = self.malformed {
             return Err(DecodeError::Header(what));
         }
@@ -321,6 +327,10 @@ impl RecordedCommit {
         }
     }
 
+    fn check_schema(&self) -> Result<(), DecodeError> {
+        self.newer_schema.map_or(Ok(()), |schema| Err(DecodeError::UnknownSchema(schema)))
+    }
+
     pub(crate) fn events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
         let has_encrypted_values = || memmem::find(&self.payload, SEALED).is_some();
         self.read_events().map_err(|error| if has_encrypted_values() { DecodeError::NotDecrypted } else { error })
@@ -333,6 +343,7 @@ impl RecordedCommit {
 
     /// Returns the types of the events, of unknown ones too.
     pub fn event_types(&self) -> Result<Vec<String>, DecodeError> {
+        self.check_schema()?;
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
         envelope.events.into_iter().map(|event| Ok(type_of(event.get())?.to_owned())).collect()
     }

@@ -44,6 +44,9 @@ pub enum DecodeError {
         /// The version.
         version: u32,
     },
+    /// Its envelope was written by a newer release.
+    #[error("the envelope schema {0} is not supported by this release")]
+    UnknownSchema(u32),
     /// A value could not be decrypted with its owner's key.
     #[error("an encrypted value was changed or moved, or was not decrypted")]
     NotDecrypted,

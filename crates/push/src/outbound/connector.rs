@@ -21,14 +21,9 @@ use super::{
     guard::{Guard, NOT_PUBLIC, bare_host},
     limits::Limits,
     lookups::Lookups,
+    settings::Settings,
     stream::LimitedStream,
 };
-
-/// The maximum number of open connections of a client.
-const MAX_CONNECTIONS: usize = 256;
-
-/// The maximum number of open connections to one host.
-const MAX_CONNECTIONS_PER_HOST: usize = 16;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -53,9 +48,9 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(https: Https, timeout: Duration) -> Self {
-        let limits = Arc::new(Limits::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_HOST));
-        Self { https, limits, timeout }
+    pub(super) fn new(https: Https, settings: &Settings) -> Self {
+        let limits = Arc::new(Limits::new(settings.max_connections, settings.max_connections_per_host));
+        Self { https, limits, timeout: settings.connect_timeout }
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Settings {
     pub denied: Vec<IpNet>,
     /// The ports that users' addresses may have.
     pub ports: Vec<u16>,
+    /// The maximum number of open connections, used or unused.
+    pub max_connections: usize,
+    /// The maximum number of open connections to one host.
+    pub max_connections_per_host: usize,
 }
 
 impl Default for Settings {
@@ -47,6 +51,8 @@ impl Default for Settings {
             authorities: Vec::new(),
             denied: Vec::new(),
             ports: vec![443, 8443],
+            max_connections: 256,
+            max_connections_per_host: 16,
         }
     }
 }

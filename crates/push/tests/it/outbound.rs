@@ -141,6 +141,30 @@ async fn a_request_connects_when_the_one_that_was_connecting_is_dropped() {
 }
 
 #[tokio::test]
+async fn connections_to_all_hosts_are_limited() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let first = format!("http://{}", silent.local_addr().unwrap());
+    let (second, server) = serve(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    // Another host for the limits.
+    let second = second.replace("127.0.0.1", "localhost");
+    for (max_connections, expected) in [(1, Err("too many connections are open")), (2, Ok(200))] {
+        let connect_timeout = Duration::from_millis(300);
+        let settings = Settings { max_connections, connect_timeout, ..settings(Duration::from_secs(30)) };
+        let client = client(Reach::Any, &settings);
+        let busy = tokio::spawn({
+            let (client, request) = (client.clone(), request(&first));
+            async move { client.send(request).await }
+        });
+        let _held = silent.accept().await.unwrap();
+        let sent = client.send(request(&second)).await;
+        let sent = sent.map(|response| response.status.as_u16()).map_err(|error| error.to_string());
+        assert_eq!(sent, expected.map_err(str::to_owned));
+        busy.abort();
+    }
+    server.abort();
+}
+
+#[tokio::test]
 async fn connections_to_a_host_are_limited() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -1,9 +1,10 @@
 //! What a push message says, on each provider and in each language.
 
-use harness::StackOptions;
+use harness::{Role, ServiceId, StackOptions};
 use push_sink::{Behaviour, Service};
 use serde_json::{Value, json};
-use system_tests::pushes::{PushProviders, alarms, data, register_phone};
+use sqlx::{PgPool, query_scalar};
+use system_tests::pushes::{PushProviders, alarms, data, register_phone, until_decided};
 use testing::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +63,7 @@ async fn a_burst_of_a_room_is_one_push_with_the_number_of_alarms() {
     let tries = || providers.sink().received(Service::Fcm).iter().filter(|push| push.status == Some(503)).count();
     eventually("an attempt", async || (tries() > 0).then_some(())).await;
     ben.say(&room, "@ana and again").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    until_decided(&world).await;
     let before = providers.accepted(Service::Fcm, &phone).len();
     providers.recover(Service::Fcm);
     let pushed = providers.until_accepted(Service::Fcm, &phone, before + 1).await;
@@ -87,7 +88,7 @@ async fn a_device_that_is_gone_is_removed_and_a_token_moves_to_its_new_owner() {
     eventually("no devices", async || (devices().await == Some(0)).then_some(())).await;
     providers.recover(Service::Fcm);
     ben.say(&room, "@ana").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
 
     // Ben signs in on the phone that was Ana's.
     register_phone(&ana, "phone").await;
@@ -96,8 +97,39 @@ async fn a_device_that_is_gone_is_removed_and_a_token_moves_to_its_new_owner() {
     moved.done();
     ben.remember_position(&moved);
     ben.say(&room, "@ana").await.created();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     ana.say(&room, "@ben").await.created();
     let pushed = providers.until_accepted(Service::Fcm, &phone, 1).await;
     assert_eq!(pushed[0].text().1, Some("ana: @ben"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_registered_again_while_it_is_found_to_be_gone_is_kept() {
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
+    let (ana, ben) = (world.user("ana").await, world.user("ben").await);
+    register_phone(&ana, "phone").await;
+    let room = world.open_room(&ana, "box-1", 4).await;
+    world.join(&ben, &room).await;
+    let (status, reason) = (Some(404), Some("UNREGISTERED".into()));
+    providers.behave(Service::Fcm, Behaviour { status, reason, hang_ms: Some(2_000), ..Behaviour::default() });
+    ben.say(&room, "@ana").await.created();
+    eventually("an attempt", async || providers.sink().received(Service::Fcm).first().map(drop)).await;
+    // The notifier cannot see the new token.
+    world.stack.freeze(ServiceId::Projector(0)).await;
+    let token = json!({ "provider": "fcm", "token": "ana-new-token", "locale": "en" });
+    let registered = ana.put("/users/me/devices/phone", token).await;
+    registered.done();
+    ana.remember_position(&registered);
+    let database = PgPool::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
+    eventually("the old token is gone", async || {
+        let state: String = query_scalar("select state from delivery.pushes").fetch_one(&database).await.unwrap();
+        (state == "gone").then_some(())
+    })
+    .await;
+    world.stack.thaw(ServiceId::Projector(0)).await;
+    providers.recover(Service::Fcm);
+    ben.say(&room, "@ana").await.created();
+    let pushed = providers.until_accepted(Service::Fcm, "ana-new-token", 1).await;
+    assert_eq!(pushed[0].text().1, Some("ben: @ana"));
 }

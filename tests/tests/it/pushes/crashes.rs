@@ -47,7 +47,7 @@ async fn a_crashing_notifier_loses_no_alarm_and_repeats_each_push_at_most_once()
     };
     let is_told = async || told().values().map(|(count, _)| count).sum::<u64>() >= posted;
     until_within(Duration::from_secs(40), "all alarms are told", is_told).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     let told = told();
     let repeated: Vec<_> = told.iter().filter(|(_, (_, times))| *times > 1).collect();
     eprintln!("{posted} alarms in {} push messages, {} of them repeated", told.len(), repeated.len());

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool, query_scalar, raw_sql};
 use system_tests::{
     Person, World,
-    pushes::{PushProviders, register_phone},
+    pushes::{PushProviders, register_phone, until_decided},
 };
 use testing::wait::eventually;
 
@@ -25,7 +25,7 @@ async fn a_user_is_not_told_of_what_need_not_be_told() {
     let world = providers.world(1, StackOptions::default()).await;
     let (ana, ben, room, [phone, other]) = two_with_phones(&world).await;
     let silent = async |what: &str| {
-        providers.expect_silence(Service::Fcm, &[&phone]).await;
+        providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
         eprintln!("silent: {what}");
     };
     let database = PgPool::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
@@ -92,12 +92,14 @@ async fn nothing_of_the_past_is_told_after_a_rebuild_or_by_a_new_notifier() {
     providers.until_accepted(Service::Fcm, &phone, 1).await;
     let rebuilt = world.stack.operate("rebuild --yes").await.unwrap();
     assert!(rebuilt.status.success(), "{rebuilt:?}");
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    // Its position is read from the new generation.
+    ben.say(&room, "nothing new").await.created();
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     for notifier in [ServiceId::Notifier(0), ServiceId::Notifier(1)] {
         world.stack.kill(notifier).await;
         world.stack.start_again(notifier).await.unwrap();
     }
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     ben.say(&room, "@ana").await.created();
     assert_eq!(providers.until_accepted(Service::Fcm, &phone, 2).await.len(), 2);
 }
@@ -118,7 +120,7 @@ async fn an_older_copy_of_the_database_tells_nothing_again() {
                 update delivery.pushes set state = 'waiting', next_at = now()";
     raw_sql(copy).execute(&mut database).await.unwrap();
     world.stack.start_again(ServiceId::Notifier(0)).await.unwrap();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     ben.say(&room, "@ana").await.created();
     assert_eq!(providers.until_accepted(Service::Fcm, &phone, 3).await.len(), 3);
 }
@@ -135,8 +137,8 @@ async fn a_user_who_left_meanwhile_is_told_nothing_by_a_later_attempt() {
     eventually("an attempt", async || (tries() > 0).then_some(())).await;
     ana.delete(format!("/rooms/{room}/members/me")).await.done();
     ben.delete(format!("/rooms/{room}/messages/{last}")).await.done();
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    until_decided(&world).await;
     providers.recover(Service::Fcm);
-    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
     assert!(providers.accepted(Service::Fcm, &phone).is_empty());
 }

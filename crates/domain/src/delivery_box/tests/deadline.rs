@@ -77,7 +77,7 @@ fn a_warning_that_comes_too_late_is_left_out() {
 }
 
 #[test]
-fn rooms_of_ten_minutes_or_less_need_no_warning() {
+fn rooms_of_less_than_twelve_minutes_need_no_warning() {
     let lasting = |minutes: i64| {
         let mut event = opened(1, "ann", 0);
         if let BoxEvent::Room { event: RoomEvent::RoomOpened { closes_at, .. }, .. } = &mut event {
@@ -85,7 +85,7 @@ fn rooms_of_ten_minutes_or_less_need_no_warning() {
         }
         vec![installed(), event]
     };
-    for (minutes, deadline) in [(1, 1), (10, 10), (11, 1)] {
+    for (minutes, deadline) in [(1, 1), (10, 10), (11, 11), (12, 2)] {
         let state = fold(DeliveryBox::default(), lasting(minutes));
         assert_eq!(state.room().unwrap().next_deadline(), minute(deadline));
         assert_eq!(Room::first_deadline(minute(0), minute(minutes)), minute(deadline));
