@@ -1,3 +1,6 @@
 //! Systems beside which Boxroom is measured.
 
 pub(crate) mod broadcaster;
+mod database;
+mod folder;
+pub(crate) mod socketio;

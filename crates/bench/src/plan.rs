@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Take some 10 seconds for each scenario, to see that everything works
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Measure other systems as well: socket.io, ejabberd, and cqrs-es with PostgreSQL
+    #[arg(long)]
+    pub(crate) peers: bool,
     /// Number of runs of each case that must count
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) runs: u8,
