@@ -12,6 +12,7 @@ use crate::{
         Pace,
         requests::{self, Loop, Outcome},
     },
+    peers::postgres_es::PostgresEs,
     plan::{self, Options, Subject},
     progress::Progress,
     results::{Results, Sample},
@@ -28,6 +29,9 @@ const HOT_MEMBERS: usize = 10;
 /// The number of concurrent posts that write a long history.
 const FILL_IN_FLIGHT: u32 = 64;
 
+/// The number of events between two snapshots of an aggregate of cqrs-es.
+const SNAPSHOT_EVERY: u32 = 100;
+
 /// The text of a message, as long as an ordinary one.
 const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like those \
                     that people write.";
@@ -40,6 +44,8 @@ enum Target<'a> {
     NewRoom,
     /// Subjects of streams of the same nats-server.
     Raw { raw: &'a Raw, subjects: usize },
+    /// Aggregates of cqrs-es.
+    PostgresEs { system: &'a PostgresEs, aggregates: usize, snapshot_every: u32 },
 }
 
 impl Subject for Target<'_> {
@@ -48,6 +54,8 @@ impl Subject for Target<'_> {
             Self::Rooms { name, .. } => name,
             Self::NewRoom => "boxroom",
             Self::Raw { .. } => "raw nats",
+            Self::PostgresEs { snapshot_every: 0, .. } => "postgres-es",
+            Self::PostgresEs { .. } => "es + snapshots",
         }
     }
 }
@@ -69,6 +77,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let long = world.open_rooms("append-long", 1, HOT_MEMBERS).await?;
     let mut bench = Bench { watch: world.watch().await?, world, posted: HashMap::new() };
     let raw = Raw::start(&bench.world.stack).await?;
+    let postgres_es = start_postgres_es(options, &mut results, progress).await;
     let history = options.size(500, 100_000) as u64;
     if ["hot box", "reply"].iter().any(|case| options.wants(case)) {
         progress.stage("append: writing a long history");
@@ -76,12 +85,19 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     }
 
     for in_flight in if options.quick { &QUICK_IN_FLIGHT[..] } else { &IN_FLIGHT[..] } {
-        let many = [Target::Rooms { name: "boxroom", rooms: &many }, Target::Raw { raw: &raw, subjects: boxes }];
-        let hot = [
+        let mut many =
+            vec![Target::Rooms { name: "boxroom", rooms: &many }, Target::Raw { raw: &raw, subjects: boxes }];
+        let mut hot = vec![
             Target::NewRoom,
             Target::Rooms { name: "long history", rooms: &long },
             Target::Raw { raw: &raw, subjects: 1 },
         ];
+        if let Some(system) = &postgres_es {
+            many.push(Target::PostgresEs { system, aggregates: boxes, snapshot_every: 0 });
+            for snapshot_every in [0, SNAPSHOT_EVERY] {
+                hot.push(Target::PostgresEs { system, aggregates: 1, snapshot_every });
+            }
+        }
         for (case, targets) in [(format!("{boxes} boxes"), &many[..]), ("one hot box".to_owned(), &hot[..])] {
             let case = format!("{case}, {in_flight} in flight");
             let bench = tokio::sync::Mutex::new(&mut bench);
@@ -98,6 +114,17 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
         bench.posted.values().sum::<u64>()
     ));
     Ok(results)
+}
+
+/// Starts cqrs-es if it is wanted, and remarks if it cannot be.
+async fn start_postgres_es(options: &Options, results: &mut Results, progress: &Progress) -> Option<PostgresEs> {
+    if !options.peers {
+        return None;
+    }
+    progress.stage("append: building postgres-es");
+    let started = PostgresEs::start().await;
+    results.remarks.extend(started.as_ref().err().map(|error| format!("postgres-es is skipped: {error:#}")));
+    started.ok()
 }
 
 /// A running Boxroom, and what was posted to it.
@@ -119,6 +146,10 @@ impl Bench {
                 let room = self.world.open_rooms(&name, 1, HOT_MEMBERS).await?;
                 self.post(&room, settings).await?
             }
+            Target::PostgresEs { system, aggregates, snapshot_every } => {
+                let (outcome, conflicts) = system.append(*aggregates, in_flight, *snapshot_every, options).await?;
+                return Ok(sample(&outcome).figure("conflicts/append", conflicts));
+            }
             Target::Raw { raw, subjects } => raw.append(*subjects, in_flight, options, &self.watch).await?,
         };
         Ok(sample(&outcome))
@@ -130,6 +161,8 @@ impl Bench {
         for (room, count) in posts.posted {
             *self.posted.entry(room).or_default() += count;
         }
+        // The next run begins with an idle projector.
+        self.world.until_projected(self.posted.values().sum()).await?;
         Ok(outcome)
     }
 

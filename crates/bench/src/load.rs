@@ -32,6 +32,7 @@ pub(crate) use self::{pace::Pace, rooms::Mark};
 use crate::{
     accounting::{Reading, Spent, Watch},
     cpu,
+    results::LOAD_CLIENT,
 };
 
 /// The largest number of connections for posts.
@@ -327,7 +328,7 @@ impl Outcome {
 
     /// Microseconds of processor time for each delivery, by process.
     pub(crate) fn micros_per_delivery(&self) -> Vec<(&'static str, f64)> {
-        let client = std::iter::once(("load client", self.client));
+        let client = std::iter::once((LOAD_CLIENT, self.client));
         let all = self.spent.by_process.iter().copied().chain(client);
         all.map(|(name, seconds)| (name, seconds * 1e6 / float(self.deliveries.max(1)))).collect()
     }

@@ -3,4 +3,5 @@
 pub(crate) mod broadcaster;
 mod database;
 mod folder;
+pub(crate) mod postgres_es;
 pub(crate) mod socketio;

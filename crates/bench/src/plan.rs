@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Number of runs of each case that must count
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) runs: u8,
+    /// Seconds of each measurement, after a warm-up
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
     /// Run only the cases whose names contain this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
@@ -45,7 +48,7 @@ impl Options {
 
     /// The time of a measurement.
     pub(crate) fn time(&self) -> Duration {
-        if self.quick { Duration::from_secs(1) } else { Duration::from_secs(8) }
+        if self.quick { Duration::from_secs(1) } else { Duration::from_secs(self.seconds) }
     }
 
     /// Returns the first number for a quick run, or else the second one.

@@ -26,7 +26,7 @@ use crate::{
     },
     plan::{self, Options, Subject},
     progress::Progress,
-    results::{Results, Sample},
+    results::{LOAD_CLIENT, Results, Sample},
     traffic::Posts,
     world::{Rooms, World},
 };
@@ -148,7 +148,7 @@ fn sample(outcome: &Outcome, reads: &Histogram) -> Sample {
         .figure("all events max ms", complete.max_ms())
         .figure("other reads p50 ms", reads.p50_ms())
         .figure("other reads p99 ms", reads.p99_ms());
-    let processes = spent.by_process.iter().copied().chain([("load client", *client)]);
+    let processes = spent.by_process.iter().copied().chain([(LOAD_CLIENT, *client)]);
     Sample {
         cpu_micros: processes.map(|(name, seconds)| (name, seconds * 1e6 / float(*events))).collect(),
         curve: complete.curve(),

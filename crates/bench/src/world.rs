@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Role, ServiceId, Stack, StackOptions, token::Bearer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, query_as, raw_sql};
+use sqlx::{Connection, PgConnection, query_as, query_scalar, raw_sql};
 use tokio::time::sleep;
 use url::Url;
 
@@ -26,6 +26,9 @@ const LIFETIME: Duration = Duration::from_hours(24);
 
 /// The time limit of a command with its repeats.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time limit of the projection of all that was posted.
+const PROJECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The number of boxes in a row of the grid on which they stand.
 const GRID: usize = 20;
@@ -208,9 +211,25 @@ impl World {
         Ok(connection)
     }
 
+    /// Waits until the read model has this number of messages.
+    pub(crate) async fn until_projected(&self, messages: u64) -> anyhow::Result<()> {
+        let (mut database, deadline) = (self.database().await?, Instant::now() + PROJECTION_TIMEOUT);
+        loop {
+            let projected: i64 = query_scalar("select coalesce(sum(last_ordinal), 0)::bigint from rooms")
+                .fetch_one(&mut database)
+                .await?;
+            if projected.cast_unsigned() >= messages {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{projected} of {messages} messages are projected");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Compares the rows with the posted messages: nothing is missing, and the versions of each feed are 1, 2, 3 …
     /// `posted` has the number of messages by room.
     pub(crate) async fn check_rows(&self, posted: &HashMap<String, u64>) -> anyhow::Result<()> {
+        self.until_projected(posted.values().sum()).await?;
         let feeds: Vec<(String, i64, i64, i64, i64)> = query_as(
             "select room_id, count(*), min(v), max(v), count(*) filter (where type = 'message_posted')
              from room_events group by room_id",

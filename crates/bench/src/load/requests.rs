@@ -19,6 +19,7 @@ use super::{
 use crate::{
     accounting::{Reading, Spent, Watch},
     cpu,
+    results::LOAD_CLIENT,
 };
 
 /// The time limit of the last responses.
@@ -185,7 +186,7 @@ impl Outcome {
 
     /// Microseconds of processor time for each request, by process.
     pub(crate) fn micros_per_request(&self) -> Vec<(&'static str, f64)> {
-        let client = std::iter::once(("load client", self.client));
+        let client = std::iter::once((LOAD_CLIENT, self.client));
         let all = self.spent.by_process.iter().copied().chain(client);
         all.map(|(name, seconds)| (name, seconds * 1e6 / float(self.latency.count().max(1)))).collect()
     }
