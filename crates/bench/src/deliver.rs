@@ -8,7 +8,7 @@ use crate::{
     accounting::Watch,
     boxroom::Boxroom,
     load::{self, Load, Outcome, Pace, Target, histogram::float},
-    peers::{broadcaster::Broadcaster, socketio::SocketIo},
+    peers::{broadcaster::Broadcaster, ejabberd::Ejabberd, socketio::SocketIo},
     plan::{self, Options, Subject},
     progress::Progress,
     results::{Results, Sample},
@@ -25,6 +25,7 @@ const QUICK_SHAPES: [Shape; 1] = [(10, 10)];
 const QUICK_PACES: [Pace; 2] = [Pace::Window(4), Pace::Rate(100)];
 
 const SOCKET_IO: &str = "socket.io";
+const EJABBERD: &str = "ejabberd";
 
 /// A measured system, with what a run needs.
 struct System<'a> {
@@ -98,6 +99,7 @@ struct Posted {
 #[derive(Default)]
 struct Peers {
     socketio: Option<SocketIo>,
+    ejabberd: Option<Ejabberd>,
 }
 
 impl Peers {
@@ -111,7 +113,12 @@ impl Peers {
         if let Err(error) = &socketio {
             results.remarks.push(format!("socket.io is skipped: {error:#}"));
         }
-        Self { socketio: socketio.ok() }
+        progress.stage("deliver: installing ejabberd");
+        let ejabberd = Ejabberd::start().await;
+        if let Err(error) = &ejabberd {
+            results.remarks.push(format!("ejabberd is skipped: {error:#}"));
+        }
+        Self { socketio: socketio.ok(), ejabberd: ejabberd.ok() }
     }
 }
 
@@ -142,6 +149,14 @@ impl Bench {
                 rooms: Vec::new(),
             });
         }
+        if let Some(ejabberd) = &self.peers.ejabberd {
+            systems.push(System {
+                name: EJABBERD,
+                watch: ejabberd.watch().await?,
+                target: Box::new(|| Ok(Box::new(ejabberd.target()))),
+                rooms: Vec::new(),
+            });
+        }
         Ok(systems)
     }
 
@@ -168,6 +183,12 @@ impl Bench {
             let (stored, posted) = (socketio.stored().await?, posted.systems.get(SOCKET_IO).copied().unwrap_or(0));
             ensure!(stored == posted, "socket.io has stored {stored} of {posted} messages");
             remarks.push(format!("socket.io has stored all its {stored} messages."));
+        }
+        if let Some(ejabberd) = &self.peers.ejabberd {
+            let posted = posted.systems.get(EJABBERD).copied().unwrap_or(0);
+            let stored = ejabberd.stored(posted).await?;
+            ensure!(stored == posted, "ejabberd has archived {stored} of {posted} messages");
+            remarks.push(format!("ejabberd has archived all its {stored} messages."));
         }
         Ok(remarks)
     }

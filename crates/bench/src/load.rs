@@ -2,14 +2,16 @@
 
 pub(crate) mod commands;
 pub(crate) mod exchange;
+mod framing;
 pub(crate) mod histogram;
 mod member;
 mod metronome;
+pub(crate) mod opening;
 mod pace;
 pub(crate) mod replay;
 pub(crate) mod requests;
 mod rooms;
-pub(crate) mod websocket;
+mod websocket;
 
 use std::{
     collections::BTreeSet,
@@ -24,11 +26,11 @@ use self::{
     commands::{Commands, FIRST_TOKEN},
     histogram::{Histogram, float},
     member::Member,
+    opening::Opening,
     pace::{BEAT, Due},
     rooms::Rooms,
-    websocket::Opening,
 };
-pub(crate) use self::{pace::Pace, rooms::Mark};
+pub(crate) use self::{framing::Framing, pace::Pace, rooms::Mark};
 use crate::{
     accounting::{Reading, Spent, Watch},
     cpu,
@@ -46,6 +48,11 @@ const CONNECT_CHUNK: usize = 50;
 
 /// A server that delivers messages of rooms to their members over live connections.
 pub(crate) trait Target: Send + Sync {
+    /// The form of messages on a live connection.
+    fn framing(&self) -> Framing {
+        Framing::WebSocket
+    }
+
     /// Connects a member of a room, until it receives the messages of the room.
     fn connect(&self, room: usize, member: usize) -> anyhow::Result<Opening>;
 
@@ -255,7 +262,7 @@ impl<'a> Client<'a> {
             return commands.send(mark.number, post.into_bytes());
         }
         let index = room * members + member;
-        websocket::write_text(&mut self.members[index].unsent, post.as_bytes());
+        self.target.framing().write(&mut self.members[index].unsent, post.as_bytes());
         self.flush(index)
     }
 

@@ -25,11 +25,11 @@ pub(super) fn write(name: &str, files: &[(&str, &str)]) -> anyhow::Result<PathBu
     Ok(folder)
 }
 
-/// Runs an installer in a folder to its end. Its output is part of an error.
-pub(super) async fn install(folder: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs an installer in a folder to its end, and returns its output. Its errors are part of an error.
+pub(super) async fn install(folder: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output().await;
     let output = output.with_context(|| format!("cannot run {program}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {} failed: {}", arguments.join(" "), errors.trim());
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

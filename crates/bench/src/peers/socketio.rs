@@ -18,7 +18,7 @@ use tokio::{net::TcpStream, time::sleep};
 use super::{database::Database, folder};
 use crate::{
     accounting::Watch,
-    load::{Mark, Target, websocket::Opening},
+    load::{Mark, Target, opening::Opening},
 };
 
 /// The files of the server, with pinned versions and hashes of its packages.
