@@ -3,7 +3,7 @@
 mod raw;
 mod restart;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use self::raw::Raw;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     plan::{self, Options, Subject},
     progress::Progress,
     results::{Results, Sample},
-    traffic::Posts,
+    traffic::{self, Posts},
     world::{Room, Rooms, World},
 };
 
@@ -26,15 +26,18 @@ const QUICK_IN_FLIGHT: [u32; 1] = [16];
 /// The members of a hot box's room, who post in turn.
 const HOT_MEMBERS: usize = 10;
 
-/// The number of concurrent posts that write a long history.
-const FILL_IN_FLIGHT: u32 = 64;
-
 /// The number of events between two snapshots of an aggregate of cqrs-es.
 const SNAPSHOT_EVERY: u32 = 100;
 
 /// The text of a message, as long as an ordinary one.
 const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like those \
                     that people write.";
+
+const RATE: &str = "appends/s";
+
+fn text(_: &Room, _: usize, _: u64) -> String {
+    TEXT.to_owned()
+}
 
 /// The destination of appends.
 enum Target<'a> {
@@ -81,7 +84,8 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let history = options.size(500, 100_000) as u64;
     if ["hot box", "reply"].iter().any(|case| options.wants(case)) {
         progress.stage("append: writing a long history");
-        bench.fill(&long, history).await?;
+        let is_enough = |posted: &HashMap<_, u64>| posted.values().sum::<u64>() >= history;
+        bench.posted = traffic::fill(&bench.world, &long, text, is_enough).await?;
     }
 
     for in_flight in if options.quick { &QUICK_IN_FLIGHT[..] } else { &IN_FLIGHT[..] } {
@@ -148,15 +152,15 @@ impl Bench {
             }
             Target::PostgresEs { system, aggregates, snapshot_every } => {
                 let (outcome, conflicts) = system.append(*aggregates, in_flight, *snapshot_every, options).await?;
-                return Ok(sample(&outcome).figure("conflicts/append", conflicts));
+                return Ok(outcome.sample(RATE).figure("conflicts/append", conflicts));
             }
             Target::Raw { raw, subjects } => raw.append(*subjects, in_flight, options, &self.watch).await?,
         };
-        Ok(sample(&outcome))
+        Ok(outcome.sample(RATE))
     }
 
     async fn post(&mut self, rooms: &Rooms, settings: Loop) -> anyhow::Result<Outcome> {
-        let posts = Posts::new(&self.world, rooms, |_: &Room, _, _| TEXT.to_owned())?;
+        let posts = Posts::new(&self.world, rooms, text)?;
         let (outcome, posts) = requests::run(settings, &self.watch, posts).await?;
         for (room, count) in posts.posted {
             *self.posted.entry(room).or_default() += count;
@@ -164,32 +168,5 @@ impl Bench {
         // The next run begins with an idle projector.
         self.world.until_projected(self.posted.values().sum()).await?;
         Ok(outcome)
-    }
-
-    /// Posts at least this number of messages.
-    async fn fill(&mut self, rooms: &Rooms, messages: u64) -> anyhow::Result<()> {
-        let (pace, address) = (Pace::Window(FILL_IN_FLIGHT), self.world.command_address()?);
-        let settings = Loop { address, pace, warm_up: Duration::ZERO, time: Duration::from_millis(200) };
-        let mut posted = 0;
-        while posted < messages {
-            let outcome = self.post(rooms, settings).await?;
-            anyhow::ensure!(outcome.faults.is_empty(), "the history is incomplete: {:?}", outcome.faults);
-            posted += outcome.requests;
-        }
-        Ok(())
-    }
-}
-
-fn sample(outcome: &Outcome) -> Sample {
-    let sample = Sample::default()
-        .figure("appends/s", outcome.rate())
-        .figure("p50 ms", outcome.latency.p50_ms())
-        .figure("p99 ms", outcome.latency.p99_ms());
-    Sample {
-        cpu_micros: outcome.micros_per_request(),
-        curve: outcome.latency.curve(),
-        disturbances: outcome.spent.disturbance().into_iter().collect(),
-        faults: outcome.faults.clone(),
-        ..sample
     }
 }

@@ -40,8 +40,8 @@ use crate::{
 /// The largest number of connections for posts.
 const MAX_POSTS_IN_FLIGHT: usize = 256;
 
-/// The time to wait for the last deliveries.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time to wait for the last deliveries: an open loop may be faster than the system.
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The number of connections after which the first ones are read, as they receive frames already.
 const CONNECT_CHUNK: usize = 50;

@@ -41,7 +41,6 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
     http: reqwest::Client,
     operator: String,
-    notifiers: usize,
 }
 
 /// A room with its members. The first one is the host.
@@ -66,11 +65,10 @@ impl World {
     /// Starts a stack with the settings of production and one process of each service.
     pub(crate) async fn start(env: Vec<(ServiceId, &'static str, String)>) -> anyhow::Result<Self> {
         let options = StackOptions { notifiers: 1, durable: true, env, ..StackOptions::default() };
-        let notifiers = options.notifiers;
         let stack = Box::pin(Stack::start(options)).await?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
         let operator = stack.token(Bearer::Operator("ops"), LIFETIME);
-        let world = Self { stack, http, operator, notifiers };
+        let world = Self { stack, http, operator };
         let store = json!({ "store_id": "noodles", "name": "Noodle Bar", "zip_code": "10115" });
         world.command(Method::POST, "/stores", &world.operator, store).await?;
         Ok(world)
@@ -78,7 +76,7 @@ impl World {
 
     /// Watches all processes.
     pub(crate) async fn watch(&self) -> anyhow::Result<Watch> {
-        Watch::of(&self.stack, self.notifiers > 0).await
+        Watch::of(&self.stack).await
     }
 
     /// The address of the command-service.

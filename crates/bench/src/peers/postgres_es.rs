@@ -88,7 +88,7 @@ impl PostgresEs {
         results.latencies.iter().for_each(|nanos| latency.add(Duration::from_nanos(*nanos)));
         let each = float(results.conflicts) / float(results.commands.max(1));
         let (spent, requests) = (after.since(&before), results.commands);
-        Ok((Outcome { latency, spent, client: 0.0, requests, faults: BTreeSet::new() }, each))
+        Ok((Outcome { latency, spent, client: None, requests, faults: BTreeSet::new() }, each))
     }
 }
 
