@@ -74,14 +74,14 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     progress.stage("append: starting");
     let world = World::start(Vec::new()).await?;
     progress.stage("append: opening rooms");
-    let boxes = options.size(50, 500);
+    let boxes = options.size(20, 500);
     let many = world.open_rooms("append-many", boxes, 2).await?;
     let short = world.open_rooms("append-short", 1, HOT_MEMBERS).await?;
     let long = world.open_rooms("append-long", 1, HOT_MEMBERS).await?;
     let mut bench = Bench { watch: world.watch().await?, world, posted: HashMap::new() };
     let raw = Raw::start(&bench.world.stack).await?;
     let postgres_es = start_postgres_es(options, &mut results, progress).await;
-    let history = options.size(500, 100_000) as u64;
+    let history = options.size(200, 100_000) as u64;
     if ["hot box", "reply"].iter().any(|case| options.wants(case)) {
         progress.stage("append: writing a long history");
         let is_enough = |posted: &HashMap<_, u64>| posted.values().sum::<u64>() >= history;

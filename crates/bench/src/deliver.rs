@@ -21,7 +21,7 @@ type Shape = (usize, usize);
 const SHAPES: [Shape; 3] = [(100, 20), (100, 2), (20, 100)];
 const PACES: [Pace; 5] = [Pace::Window(1), Pace::Window(4), Pace::Rate(100), Pace::Rate(500), Pace::Rate(2_000)];
 
-const QUICK_SHAPES: [Shape; 1] = [(10, 10)];
+const QUICK_SHAPES: [Shape; 1] = [(5, 10)];
 const QUICK_PACES: [Pace; 2] = [Pace::Window(4), Pace::Rate(100)];
 
 const SOCKET_IO: &str = "socket.io";

@@ -43,12 +43,12 @@ pub(crate) struct Options {
 impl Options {
     /// The time before a measurement, in which caches fill.
     pub(crate) fn warm_up(&self) -> Duration {
-        if self.quick { Duration::from_millis(300) } else { Duration::from_secs(2) }
+        if self.quick { Duration::from_millis(200) } else { Duration::from_secs(2) }
     }
 
     /// The time of a measurement.
     pub(crate) fn time(&self) -> Duration {
-        if self.quick { Duration::from_secs(1) } else { Duration::from_secs(self.seconds) }
+        if self.quick { Duration::from_millis(800) } else { Duration::from_secs(self.seconds) }
     }
 
     /// Returns the first number for a quick run, or else the second one.

@@ -69,7 +69,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let provider = Provider::start(options.quick).await?;
     let world = World::start(provider.settings()).await?;
     progress.stage("pushes: registering users and phones");
-    let rooms = world.open_rooms("pushes", options.size(6, 50), options.size(3, 4)).await?;
+    let rooms = world.open_rooms("pushes", options.size(4, 50), options.size(3, 4)).await?;
     world.register_phones(&rooms).await?;
     let watch = world.watch().await?;
     let bench = Bench { world, rooms, watch, provider, posted: AtomicU64::new(0) };
