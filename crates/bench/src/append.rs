@@ -30,8 +30,8 @@ const HOT_MEMBERS: usize = 10;
 const SNAPSHOT_EVERY: u32 = 100;
 
 /// The text of a message, as long as an ordinary one.
-const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like those \
-                    that people write.";
+const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like \
+                    those that people write.";
 
 const RATE: &str = "appends/s";
 
@@ -113,8 +113,8 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     progress.stage("append: comparing rows");
     bench.world.check_rows(&bench.posted).await?;
     results.remarks.push(format!(
-        "All {} messages of all runs are in the feeds of their rooms, with dense versions. The long history has {history} \
-         messages before the first run.",
+        "All {} messages of all runs are in the feeds of their rooms, with dense versions. The long history has \
+         {history} messages before the first run.",
         bench.posted.values().sum::<u64>()
     ));
     Ok(results)

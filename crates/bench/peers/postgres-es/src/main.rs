@@ -28,8 +28,8 @@ use room::{PostMessage, Room};
 /// The tables of postgres-es.
 const TABLES: &str = include_str!("tables.sql");
 
-const BODY: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like those \
-                    that people write.";
+const BODY: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like \
+                    those that people write.";
 
 /// The size of the connection pool, that of its examples.
 const CONNECTIONS: u32 = 10;
