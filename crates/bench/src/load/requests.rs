@@ -11,10 +11,9 @@ use mio::{Events, Poll};
 use tokio::task::spawn_blocking;
 
 use super::{
-    MAX_POSTS_IN_FLIGHT,
     commands::{Answer, Commands},
     histogram::{Histogram, float},
-    pace::{BEAT, Due, Pace},
+    pace::{BEAT, Due, MAX_IN_FLIGHT, Pace},
 };
 use crate::{
     accounting::{Reading, Spent, Watch},
@@ -71,7 +70,7 @@ fn run_here(settings: Loop, watch: &Watch, requests: &mut dyn Requests) -> anyho
     let poll = Poll::new()?;
     let size = match settings.pace {
         Pace::Window(size) => usize::try_from(size)?,
-        Pace::Rate(_) => MAX_POSTS_IN_FLIGHT,
+        Pace::Rate(_) => MAX_IN_FLIGHT,
     };
     let mut client = Client {
         requests,
