@@ -52,7 +52,7 @@ pub(crate) struct Spent {
 
 impl Watch {
     /// Watches the servers and services of a stack with one process of each service.
-    pub(crate) async fn of(stack: &Stack, notifier: bool) -> anyhow::Result<Self> {
+    pub(crate) async fn of(stack: &Stack) -> anyhow::Result<Self> {
         let mut watch = Self::default();
         watch.add_tree("postgres", stack.postgres().pid().await.context("PostgreSQL does not run")?);
         watch.add("nats", stack.nats().pid().await.context("nats-server does not run")?);
@@ -60,9 +60,9 @@ impl Watch {
             ("command", ServiceId::Command(0)),
             ("projector", ServiceId::Projector(0)),
             ("query", ServiceId::Query(0)),
+            ("notifier", ServiceId::Notifier(0)),
         ];
-        let notifier = notifier.then_some(("notifier", ServiceId::Notifier(0)));
-        for (name, id) in services.into_iter().chain(notifier) {
+        for (name, id) in services {
             watch.add(name, stack.pid(id).await.with_context(|| format!("{id} does not run"))?);
         }
         Ok(watch)

@@ -3,7 +3,7 @@
 mod raw;
 mod restart;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use self::raw::Raw;
 use crate::{
@@ -12,10 +12,11 @@ use crate::{
         Pace,
         requests::{self, Loop, Outcome},
     },
+    peers::postgres_es::PostgresEs,
     plan::{self, Options, Subject},
     progress::Progress,
     results::{Results, Sample},
-    traffic::Posts,
+    traffic::{self, Posts},
     world::{Room, Rooms, World},
 };
 
@@ -25,12 +26,18 @@ const QUICK_IN_FLIGHT: [u32; 1] = [16];
 /// The members of a hot box's room, who post in turn.
 const HOT_MEMBERS: usize = 10;
 
-/// The number of concurrent posts that write a long history.
-const FILL_IN_FLIGHT: u32 = 64;
+/// The number of events between two snapshots of an aggregate of cqrs-es.
+const SNAPSHOT_EVERY: u32 = 100;
 
 /// The text of a message, as long as an ordinary one.
-const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like those \
-                    that people write.";
+const TEXT: &str = "Hello there, this is an ordinary chat message of about one hundred and twenty characters, like \
+                    those that people write.";
+
+const RATE: &str = "appends/s";
+
+fn text(_: &Room, _: usize, _: u64) -> String {
+    TEXT.to_owned()
+}
 
 /// The destination of appends.
 enum Target<'a> {
@@ -40,6 +47,8 @@ enum Target<'a> {
     NewRoom,
     /// Subjects of streams of the same nats-server.
     Raw { raw: &'a Raw, subjects: usize },
+    /// Aggregates of cqrs-es.
+    PostgresEs { system: &'a PostgresEs, aggregates: usize, snapshot_every: u32 },
 }
 
 impl Subject for Target<'_> {
@@ -48,6 +57,8 @@ impl Subject for Target<'_> {
             Self::Rooms { name, .. } => name,
             Self::NewRoom => "boxroom",
             Self::Raw { .. } => "raw nats",
+            Self::PostgresEs { snapshot_every: 0, .. } => "postgres-es",
+            Self::PostgresEs { .. } => "es + snapshots",
         }
     }
 }
@@ -63,25 +74,34 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     progress.stage("append: starting");
     let world = World::start(Vec::new()).await?;
     progress.stage("append: opening rooms");
-    let boxes = options.size(50, 500);
+    let boxes = options.size(20, 500);
     let many = world.open_rooms("append-many", boxes, 2).await?;
     let short = world.open_rooms("append-short", 1, HOT_MEMBERS).await?;
     let long = world.open_rooms("append-long", 1, HOT_MEMBERS).await?;
     let mut bench = Bench { watch: world.watch().await?, world, posted: HashMap::new() };
     let raw = Raw::start(&bench.world.stack).await?;
-    let history = options.size(500, 100_000) as u64;
+    let postgres_es = start_postgres_es(options, &mut results, progress).await;
+    let history = options.size(200, 100_000) as u64;
     if ["hot box", "reply"].iter().any(|case| options.wants(case)) {
         progress.stage("append: writing a long history");
-        bench.fill(&long, history).await?;
+        let is_enough = |posted: &HashMap<_, u64>| posted.values().sum::<u64>() >= history;
+        bench.posted = traffic::fill(&bench.world, &long, text, is_enough).await?;
     }
 
     for in_flight in if options.quick { &QUICK_IN_FLIGHT[..] } else { &IN_FLIGHT[..] } {
-        let many = [Target::Rooms { name: "boxroom", rooms: &many }, Target::Raw { raw: &raw, subjects: boxes }];
-        let hot = [
+        let mut many =
+            vec![Target::Rooms { name: "boxroom", rooms: &many }, Target::Raw { raw: &raw, subjects: boxes }];
+        let mut hot = vec![
             Target::NewRoom,
             Target::Rooms { name: "long history", rooms: &long },
             Target::Raw { raw: &raw, subjects: 1 },
         ];
+        if let Some(system) = &postgres_es {
+            many.push(Target::PostgresEs { system, aggregates: boxes, snapshot_every: 0 });
+            for snapshot_every in [0, SNAPSHOT_EVERY] {
+                hot.push(Target::PostgresEs { system, aggregates: 1, snapshot_every });
+            }
+        }
         for (case, targets) in [(format!("{boxes} boxes"), &many[..]), ("one hot box".to_owned(), &hot[..])] {
             let case = format!("{case}, {in_flight} in flight");
             let bench = tokio::sync::Mutex::new(&mut bench);
@@ -93,11 +113,22 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     progress.stage("append: comparing rows");
     bench.world.check_rows(&bench.posted).await?;
     results.remarks.push(format!(
-        "All {} messages of all runs are in the feeds of their rooms, with dense versions. The long history has {history} \
-         messages before the first run.",
+        "All {} messages of all runs are in the feeds of their rooms, with dense versions. The long history has \
+         {history} messages before the first run.",
         bench.posted.values().sum::<u64>()
     ));
     Ok(results)
+}
+
+/// Starts cqrs-es if it is wanted, and remarks if it cannot be.
+async fn start_postgres_es(options: &Options, results: &mut Results, progress: &Progress) -> Option<PostgresEs> {
+    if !options.peers {
+        return None;
+    }
+    progress.stage("append: building postgres-es");
+    let started = PostgresEs::start().await;
+    results.remarks.extend(started.as_ref().err().map(|error| format!("postgres-es is skipped: {error:#}")));
+    started.ok()
 }
 
 /// A running Boxroom, and what was posted to it.
@@ -119,44 +150,23 @@ impl Bench {
                 let room = self.world.open_rooms(&name, 1, HOT_MEMBERS).await?;
                 self.post(&room, settings).await?
             }
+            Target::PostgresEs { system, aggregates, snapshot_every } => {
+                let (outcome, conflicts) = system.append(*aggregates, in_flight, *snapshot_every, options).await?;
+                return Ok(outcome.sample(RATE).figure("conflicts/append", conflicts));
+            }
             Target::Raw { raw, subjects } => raw.append(*subjects, in_flight, options, &self.watch).await?,
         };
-        Ok(sample(&outcome))
+        Ok(outcome.sample(RATE))
     }
 
     async fn post(&mut self, rooms: &Rooms, settings: Loop) -> anyhow::Result<Outcome> {
-        let posts = Posts::new(&self.world, rooms, |_: &Room, _, _| TEXT.to_owned())?;
+        let posts = Posts::new(&self.world, rooms, text)?;
         let (outcome, posts) = requests::run(settings, &self.watch, posts).await?;
         for (room, count) in posts.posted {
             *self.posted.entry(room).or_default() += count;
         }
+        // The next run begins with an idle projector.
+        self.world.until_projected(self.posted.values().sum()).await?;
         Ok(outcome)
-    }
-
-    /// Posts at least this number of messages.
-    async fn fill(&mut self, rooms: &Rooms, messages: u64) -> anyhow::Result<()> {
-        let (pace, address) = (Pace::Window(FILL_IN_FLIGHT), self.world.command_address()?);
-        let settings = Loop { address, pace, warm_up: Duration::ZERO, time: Duration::from_millis(200) };
-        let mut posted = 0;
-        while posted < messages {
-            let outcome = self.post(rooms, settings).await?;
-            anyhow::ensure!(outcome.faults.is_empty(), "the history is incomplete: {:?}", outcome.faults);
-            posted += outcome.requests;
-        }
-        Ok(())
-    }
-}
-
-fn sample(outcome: &Outcome) -> Sample {
-    let sample = Sample::default()
-        .figure("appends/s", outcome.rate())
-        .figure("p50 ms", outcome.latency.p50_ms())
-        .figure("p99 ms", outcome.latency.p99_ms());
-    Sample {
-        cpu_micros: outcome.micros_per_request(),
-        curve: outcome.latency.curve(),
-        disturbances: outcome.spent.disturbance().into_iter().collect(),
-        faults: outcome.faults.clone(),
-        ..sample
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use memchr::memmem;
 
 use crate::{
-    load::{Mark, Target, websocket::Opening},
+    load::{Mark, Target, opening::Opening},
     world::{Rooms, World},
 };
 

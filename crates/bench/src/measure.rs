@@ -48,7 +48,7 @@ impl Measured {
 pub(crate) async fn run(scenarios: &[Measured], options: &Options) -> anyhow::Result<String> {
     services::build().await?;
     let progress = Progress::new(scenarios.len());
-    let mut report = Report { machine: machine::describe(), settings: machine::SETTINGS, scenarios: Vec::new() };
+    let mut report = Report { machine: machine::describe()?, settings: machine::SETTINGS, scenarios: Vec::new() };
     for scenario in scenarios {
         report.scenarios.push(scenario.run(options, &progress).await?);
         progress.step();

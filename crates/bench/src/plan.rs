@@ -20,9 +20,15 @@ pub(crate) struct Options {
     /// Take some 10 seconds for each scenario, to see that everything works
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Measure other systems as well: socket.io, ejabberd, and cqrs-es with PostgreSQL
+    #[arg(long)]
+    pub(crate) peers: bool,
     /// Number of runs of each case that must count
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) runs: u8,
+    /// Seconds of each measurement, after a warm-up
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
     /// Run only the cases whose names contain this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
@@ -37,12 +43,12 @@ pub(crate) struct Options {
 impl Options {
     /// The time before a measurement, in which caches fill.
     pub(crate) fn warm_up(&self) -> Duration {
-        if self.quick { Duration::from_millis(300) } else { Duration::from_secs(2) }
+        if self.quick { Duration::from_millis(200) } else { Duration::from_secs(2) }
     }
 
     /// The time of a measurement.
     pub(crate) fn time(&self) -> Duration {
-        if self.quick { Duration::from_secs(1) } else { Duration::from_secs(8) }
+        if self.quick { Duration::from_millis(800) } else { Duration::from_secs(self.seconds) }
     }
 
     /// Returns the first number for a quick run, or else the second one.

@@ -28,6 +28,9 @@ use crate::{
 /// The highest change of a 99th percentile that a hanging provider may cause.
 const MAX_CHANGE: f64 = 0.1;
 
+/// The shortest time of a run.
+const MIN_TIME: Duration = Duration::from_secs(25);
+
 /// The time limit for push messages that wait for another attempt.
 const TOLD_TIMEOUT: Duration = Duration::from_mins(15);
 
@@ -66,7 +69,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let provider = Provider::start(options.quick).await?;
     let world = World::start(provider.settings()).await?;
     progress.stage("pushes: registering users and phones");
-    let rooms = world.open_rooms("pushes", options.size(6, 50), options.size(3, 4)).await?;
+    let rooms = world.open_rooms("pushes", options.size(4, 50), options.size(3, 4)).await?;
     world.register_phones(&rooms).await?;
     let watch = world.watch().await?;
     let bench = Bench { world, rooms, watch, provider, posted: AtomicU64::new(0) };
@@ -140,7 +143,7 @@ impl Bench {
     ) -> anyhow::Result<Outcome> {
         let pace = Pace::Rate(if options.quick { 40 } else { 200 });
         // Longer than a call that hangs.
-        let time = if options.quick { options.time() } else { Duration::from_secs(25) };
+        let time = if options.quick { options.time() } else { options.time().max(MIN_TIME) };
         let settings = Loop { address, pace, warm_up: options.warm_up(), time };
         Ok(requests::run(settings, &self.watch, requests).await?.0)
     }

@@ -2,22 +2,21 @@
 
 mod direct;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use anyhow::ensure;
 use serde_json::json;
 
 use self::direct::{Direct, Statement};
 use crate::{
-    accounting::Watch,
     load::{
         Pace,
-        requests::{self, Loop, Outcome},
+        requests::{self, Loop},
     },
     plan::{self, Options, Subject},
     progress::Progress,
-    results::{Results, Sample},
-    traffic::{Posts, Reads},
+    results::Results,
+    traffic::{self, Reads},
     world::{Room, Rooms, World},
 };
 
@@ -29,6 +28,8 @@ const MEMBERS: usize = 5;
 
 /// The size of a page.
 const PAGE: usize = 50;
+
+const RATE: &str = "reads/s";
 
 const IN_FLIGHT: [u32; 2] = [1, 16];
 const QUICK_IN_FLIGHT: [u32; 1] = [16];
@@ -87,7 +88,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let groups = (0..GROUPS * each).map(|room| users(room % GROUPS)).collect();
     let rooms = world.open_rooms_of("read", groups).await?;
     let watch = world.watch().await?;
-    let posted = fill(&world, &rooms, &watch, options.size(400, 20_000) as u64).await?;
+    let posted = fill(&world, &rooms, options.size(400, 20_000) as u64).await?;
     world.check_rows(&posted).await?;
     let direct = Direct::new(&world, &rooms)?;
     for read in READS {
@@ -99,9 +100,9 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
                     let (pace, address) = (Pace::Window(*in_flight), world.query_address()?);
                     let settings = Loop { address, pace, warm_up: options.warm_up(), time: options.time() };
                     let reads = Reads::new(&world, &rooms, read.path, "_id")?;
-                    Ok(sample(&requests::run(settings, &watch, reads).await?.0))
+                    Ok(requests::run(settings, &watch, reads).await?.0.sample(RATE))
                 }
-                Way::Direct => Ok(sample(&direct.run(read.statement, *in_flight, options, &watch).await?)),
+                Way::Direct => Ok(direct.run(read.statement, *in_flight, options, &watch).await?.sample(RATE)),
             };
             plan::alternate(&mut results, options, (&case, &[Way::Http, Way::Direct]), progress, measure).await?;
         }
@@ -119,27 +120,16 @@ fn users(group: usize) -> Vec<String> {
 }
 
 /// Posts at least this number of messages.
-async fn fill(world: &World, rooms: &Rooms, watch: &Watch, messages: u64) -> anyhow::Result<HashMap<String, u64>> {
+async fn fill(world: &World, rooms: &Rooms, messages: u64) -> anyhow::Result<HashMap<String, u64>> {
     let text = |_: &Room, author: usize, number: u64| {
         let extra = if number.is_multiple_of(9) { "saffron" } else { "chili" };
         format!("Two bowls with extra {extra} for me, please. This is order number {number} of seat {author}.")
     };
-    let address = world.command_address()?;
-    let settings = Loop { address, pace: Pace::Window(64), warm_up: Duration::ZERO, time: Duration::from_millis(200) };
-    let mut posted: HashMap<String, u64> = HashMap::new();
-    while posted.values().sum::<u64>() < messages {
-        let (outcome, posts) = requests::run(settings, watch, Posts::new(world, rooms, text)?).await?;
-        ensure!(outcome.faults.is_empty(), "the rooms are not filled: {:?}", outcome.faults);
-        for (room, count) in posts.posted {
-            *posted.entry(room).or_default() += count;
-        }
-    }
-    // Reads show every message only after the last of each room is projected.
+    let is_enough = |posted: &HashMap<_, u64>| posted.values().sum::<u64>() >= messages;
+    let mut posted = traffic::fill(world, rooms, text, is_enough).await?;
     for room in rooms.0.iter() {
-        let path = format!("/rooms/{}/messages?limit=1", room.id);
-        let last = world.say(room, json!({ "body": "That is all, with saffron." })).await?.1;
+        world.say(room, json!({ "body": "That is all, with saffron." })).await?;
         *posted.entry(room.id.clone()).or_default() += 1;
-        world.until_shown(&path, &room.members[0].token, &last).await?;
     }
     Ok(posted)
 }
@@ -152,18 +142,4 @@ async fn check(world: &World, rooms: &Rooms, direct: &Direct, read: Read) -> any
         ensure!(items == rows.min(PAGE) && items > 0, "{}: {items} items of {rows} rows", read.name);
     }
     Ok(())
-}
-
-fn sample(outcome: &Outcome) -> Sample {
-    let sample = Sample::default()
-        .figure("reads/s", outcome.rate())
-        .figure("p50 ms", outcome.latency.p50_ms())
-        .figure("p99 ms", outcome.latency.p99_ms());
-    Sample {
-        cpu_micros: outcome.micros_per_request(),
-        curve: outcome.latency.curve(),
-        disturbances: outcome.spent.disturbance().into_iter().collect(),
-        faults: outcome.faults.clone(),
-        ..sample
-    }
 }

@@ -17,18 +17,16 @@ use crate::{
     accounting::Watch,
     boxroom::{Boxroom, get},
     load::{
-        Pace,
         exchange::Exchange,
         histogram::{Histogram, float},
+        opening::Opening,
         replay::{self, Client, Outcome},
-        requests::{self, Loop},
-        websocket::Opening,
     },
     plan::{self, Options, Subject},
     progress::Progress,
-    results::{Results, Sample},
-    traffic::Posts,
-    world::{Rooms, World},
+    results::{LOAD_CLIENT, Results, Sample},
+    traffic,
+    world::{Room, Rooms, World},
 };
 
 /// The members of each room.
@@ -65,7 +63,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
     let rooms = world.open_rooms("replay", rooms, MEMBERS).await?;
     let watch = world.watch().await?;
     progress.stage("replay: posting what is missed");
-    let heads = post(&world, &rooms, &watch, missed as u64).await?;
+    let heads = post(&world, &rooms, missed as u64).await?;
     let measure = async |_: &Reconnection| measure(&world, &rooms, &heads, missed as u64, &watch).await;
     plan::alternate(&mut results, options, (&case, &[Reconnection]), progress, measure).await?;
     results.remarks.push("Each client received each event that it had missed once, in order.".to_owned());
@@ -73,18 +71,13 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
 }
 
 /// Posts at least this number of messages to each room. Returns the last version of each feed.
-async fn post(world: &World, rooms: &Rooms, watch: &Watch, each: u64) -> anyhow::Result<HashMap<String, u64>> {
-    let (address, time) = (world.command_address()?, Duration::from_millis(200));
-    let settings = Loop { address, pace: Pace::Window(64), warm_up: Duration::ZERO, time };
-    let mut posted: HashMap<String, u64> = HashMap::new();
-    let text = |_: &_, _, number| format!("Message {number}, which some have missed. It is as long as messages are.");
-    while rooms.0.iter().any(|room| posted.get(&room.id).is_none_or(|count| *count < each)) {
-        let (outcome, posts) = requests::run(settings, watch, Posts::new(world, rooms, text)?).await?;
-        ensure!(outcome.faults.is_empty(), "not all is posted: {:?}", outcome.faults);
-        for (room, count) in posts.posted {
-            *posted.entry(room).or_default() += count;
-        }
-    }
+async fn post(world: &World, rooms: &Rooms, each: u64) -> anyhow::Result<HashMap<String, u64>> {
+    let text =
+        |_: &Room, _, number| format!("Message {number}, which some have missed. It is as long as messages are.");
+    let is_enough = |posted: &HashMap<String, u64>| {
+        rooms.0.iter().all(|room| posted.get(&room.id).is_some_and(|count| *count >= each))
+    };
+    let mut posted = traffic::fill(world, rooms, text, is_enough).await?;
     let mut heads = HashMap::new();
     for room in rooms.0.iter() {
         let (_, position) = world.say(room, json!({ "body": "That is all." })).await?;
@@ -148,7 +141,7 @@ fn sample(outcome: &Outcome, reads: &Histogram) -> Sample {
         .figure("all events max ms", complete.max_ms())
         .figure("other reads p50 ms", reads.p50_ms())
         .figure("other reads p99 ms", reads.p99_ms());
-    let processes = spent.by_process.iter().copied().chain([("load client", *client)]);
+    let processes = spent.by_process.iter().copied().chain([(LOAD_CLIENT, *client)]);
     Sample {
         cpu_micros: processes.map(|(name, seconds)| (name, seconds * 1e6 / float(*events))).collect(),
         curve: complete.curve(),

@@ -17,6 +17,9 @@ pub(crate) struct Results {
     pub(crate) remarks: Vec<String>,
 }
 
+/// The name of the load client among the processes. It does not count in sums, as it is not a part of a system.
+pub(crate) const LOAD_CLIENT: &str = "load client";
+
 /// All runs of one case with one subject.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
@@ -112,6 +115,12 @@ impl Row {
     /// The median and spread of each process.
     pub(crate) fn cpu_micros(&self) -> Vec<(&'static str, Spread)> {
         spreads(self.best().into_iter().map(|sample| sample.cpu_micros.iter().copied()))
+    }
+
+    /// The sum of the medians of all processes of the system.
+    pub(crate) fn cpu_sum(&self) -> f64 {
+        let processes = self.cpu_micros();
+        processes.iter().filter(|(name, _)| *name != LOAD_CLIENT).map(|(_, spread)| spread.median).sum()
     }
 
     /// Describes how many runs count, and why others do not.

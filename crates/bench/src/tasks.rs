@@ -54,7 +54,7 @@ pub(crate) async fn run<W: Worker>(workers: Vec<W>, options: &Options, watch: &W
     Ok(Outcome {
         latency,
         spent: after.0.since(&before.0),
-        client: after.1 - before.1,
+        client: Some(after.1 - before.1),
         requests: shared.number.load(Ordering::Relaxed),
         faults: BTreeSet::new(),
     })

@@ -1,17 +1,29 @@
 //! Posts and reads by the members of rooms, in turn.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
+use anyhow::ensure;
 use memchr::memmem;
 
 use crate::{
+    accounting::Watch,
     boxroom::{get, post_message},
-    load::{commands::Answer, requests::Requests},
+    load::{
+        Pace,
+        commands::Answer,
+        requests::{self, Loop, Requests},
+    },
     world::{Room, Rooms, World},
 };
 
+/// The number of concurrent posts that fill rooms.
+const FILL_IN_FLIGHT: u32 = 64;
+
+/// The time between two looks at how much there is.
+const FILL_STEP: Duration = Duration::from_millis(200);
+
 /// Builds the text of a message from its room, the index of its author, and its number.
-type Text = fn(&Room, usize, u64) -> String;
+pub(crate) type Text = fn(&Room, usize, u64) -> String;
 
 /// Builds the address of a read from its room.
 type Path = fn(&Room) -> String;
@@ -74,6 +86,27 @@ impl Requests for Reads {
             || memmem::find(answer.body(), self.expected).is_none().then(|| "a read found nothing".to_owned());
         answer.unless(200).or_else(is_empty)
     }
+}
+
+/// Posts until there is enough in the rooms. Returns the number of messages by room.
+pub(crate) async fn fill(
+    world: &World,
+    rooms: &Rooms,
+    text: Text,
+    is_enough: impl Fn(&HashMap<String, u64>) -> bool,
+) -> anyhow::Result<HashMap<String, u64>> {
+    let (pace, address) = (Pace::Window(FILL_IN_FLIGHT), world.command_address()?);
+    let settings = Loop { address, pace, warm_up: Duration::ZERO, time: FILL_STEP };
+    let mut posted = HashMap::new();
+    while !is_enough(&posted) {
+        let posts = Posts::new(world, rooms, text)?;
+        let (outcome, posts) = requests::run(settings, &Watch::default(), posts).await?;
+        ensure!(outcome.faults.is_empty(), "the rooms are not filled: {:?}", outcome.faults);
+        for (room, count) in posts.posted {
+            *posted.entry(room).or_default() += count;
+        }
+    }
+    Ok(posted)
 }
 
 /// Returns the room of the n-th request, and how often all rooms have had their turn.

@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Role, ServiceId, Stack, StackOptions, token::Bearer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, query_as, raw_sql};
+use sqlx::{Connection, PgConnection, query_as, query_scalar, raw_sql};
 use tokio::time::sleep;
 use url::Url;
 
@@ -27,6 +27,9 @@ const LIFETIME: Duration = Duration::from_hours(24);
 /// The time limit of a command with its repeats.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The time limit of the projection of all that was posted.
+const PROJECTION_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// The number of boxes in a row of the grid on which they stand.
 const GRID: usize = 20;
 
@@ -38,7 +41,6 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
     http: reqwest::Client,
     operator: String,
-    notifiers: usize,
 }
 
 /// A room with its members. The first one is the host.
@@ -63,11 +65,10 @@ impl World {
     /// Starts a stack with the settings of production and one process of each service.
     pub(crate) async fn start(env: Vec<(ServiceId, &'static str, String)>) -> anyhow::Result<Self> {
         let options = StackOptions { notifiers: 1, durable: true, env, ..StackOptions::default() };
-        let notifiers = options.notifiers;
         let stack = Box::pin(Stack::start(options)).await?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
         let operator = stack.token(Bearer::Operator("ops"), LIFETIME);
-        let world = Self { stack, http, operator, notifiers };
+        let world = Self { stack, http, operator };
         let store = json!({ "store_id": "noodles", "name": "Noodle Bar", "zip_code": "10115" });
         world.command(Method::POST, "/stores", &world.operator, store).await?;
         Ok(world)
@@ -75,7 +76,7 @@ impl World {
 
     /// Watches all processes.
     pub(crate) async fn watch(&self) -> anyhow::Result<Watch> {
-        Watch::of(&self.stack, self.notifiers > 0).await
+        Watch::of(&self.stack).await
     }
 
     /// The address of the command-service.
@@ -208,9 +209,25 @@ impl World {
         Ok(connection)
     }
 
+    /// Waits until the read model has this number of messages.
+    pub(crate) async fn until_projected(&self, messages: u64) -> anyhow::Result<()> {
+        let (mut database, deadline) = (self.database().await?, Instant::now() + PROJECTION_TIMEOUT);
+        loop {
+            let projected: i64 = query_scalar("select coalesce(sum(last_ordinal), 0)::bigint from rooms")
+                .fetch_one(&mut database)
+                .await?;
+            if projected.cast_unsigned() >= messages {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{projected} of {messages} messages are projected");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Compares the rows with the posted messages: nothing is missing, and the versions of each feed are 1, 2, 3 …
     /// `posted` has the number of messages by room.
     pub(crate) async fn check_rows(&self, posted: &HashMap<String, u64>) -> anyhow::Result<()> {
+        self.until_projected(posted.values().sum()).await?;
         let feeds: Vec<(String, i64, i64, i64, i64)> = query_as(
             "select room_id, count(*), min(v), max(v), count(*) filter (where type = 'message_posted')
              from room_events group by room_id",

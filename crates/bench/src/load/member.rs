@@ -11,8 +11,9 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 
 use super::{
     Mark, Target,
+    opening::Opening,
     rooms::MARK,
-    websocket::{self, Kind, Opening},
+    websocket::{self, Kind},
 };
 
 /// The size of the buffer that all members share for reading.
@@ -76,7 +77,8 @@ impl Member {
         deliver: &mut impl FnMut(Mark, Instant),
     ) -> anyhow::Result<usize> {
         let (now, mut parsed) = (Instant::now(), 0);
-        while let Some(frame) = websocket::parse(&buffer[parsed..]) {
+        let framing = target.framing();
+        while let Some(frame) = framing.parse(&buffer[parsed..]) {
             let payload = &buffer[parsed + frame.begin..parsed + frame.end];
             parsed += frame.end;
             match frame.kind {
@@ -98,7 +100,7 @@ impl Member {
         if let Some(mark) = mark {
             deliver(mark, at);
         } else if let Some(response) = target.respond(payload) {
-            websocket::write_text(&mut self.unsent, response.as_bytes());
+            target.framing().write(&mut self.unsent, response.as_bytes());
         }
     }
 

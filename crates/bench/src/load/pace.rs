@@ -9,6 +9,9 @@ use super::metronome::Metronome;
 /// The token of the wakes for due sends.
 pub(super) const BEAT: Token = Token(usize::MAX);
 
+/// The largest number of connections for posts and reads over HTTP.
+pub(super) const MAX_IN_FLIGHT: usize = 256;
+
 /// The times at which messages or requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {

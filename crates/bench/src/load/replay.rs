@@ -12,7 +12,8 @@ use super::{
     Target,
     histogram::Histogram,
     member::{self, Member},
-    websocket::{self, Opening},
+    opening::Opening,
+    websocket,
 };
 use crate::{
     accounting::{Spent, Watch},

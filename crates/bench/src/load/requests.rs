@@ -11,18 +11,18 @@ use mio::{Events, Poll};
 use tokio::task::spawn_blocking;
 
 use super::{
-    MAX_POSTS_IN_FLIGHT,
     commands::{Answer, Commands},
     histogram::{Histogram, float},
-    pace::{BEAT, Due, Pace},
+    pace::{BEAT, Due, MAX_IN_FLIGHT, Pace},
 };
 use crate::{
     accounting::{Reading, Spent, Watch},
     cpu,
+    results::{LOAD_CLIENT, Sample},
 };
 
 /// The time limit of the last responses.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The requests of one run.
 pub(crate) trait Requests {
@@ -48,8 +48,8 @@ pub(crate) struct Outcome {
     /// From the time at which a request was due to the last byte of its response.
     pub(crate) latency: Histogram,
     pub(crate) spent: Spent,
-    /// Seconds of processor time of this client.
-    pub(crate) client: f64,
+    /// Seconds of processor time of this client. None if the client is a part of the system.
+    pub(crate) client: Option<f64>,
     /// All requests, also those while warming up.
     pub(crate) requests: u64,
     /// Unexpected responses. Empty if all is well.
@@ -70,7 +70,7 @@ fn run_here(settings: Loop, watch: &Watch, requests: &mut dyn Requests) -> anyho
     let poll = Poll::new()?;
     let size = match settings.pace {
         Pace::Window(size) => usize::try_from(size)?,
-        Pace::Rate(_) => MAX_POSTS_IN_FLIGHT,
+        Pace::Rate(_) => MAX_IN_FLIGHT,
     };
     let mut client = Client {
         requests,
@@ -100,7 +100,7 @@ fn run_here(settings: Loop, watch: &Watch, requests: &mut dyn Requests) -> anyho
     Ok(Outcome {
         latency: client.latency,
         spent: after.0.since(&before.0),
-        client: after.1 - before.1,
+        client: Some(after.1 - before.1),
         requests: client.number,
         faults: client.faults,
     })
@@ -185,8 +185,23 @@ impl Outcome {
 
     /// Microseconds of processor time for each request, by process.
     pub(crate) fn micros_per_request(&self) -> Vec<(&'static str, f64)> {
-        let client = std::iter::once(("load client", self.client));
+        let client = self.client.map(|seconds| (LOAD_CLIENT, seconds));
         let all = self.spent.by_process.iter().copied().chain(client);
         all.map(|(name, seconds)| (name, seconds * 1e6 / float(self.latency.count().max(1)))).collect()
+    }
+
+    /// Returns rate, latency and processor time.
+    pub(crate) fn sample(&self, rate: &'static str) -> Sample {
+        let sample = Sample::default()
+            .figure(rate, self.rate())
+            .figure("p50 ms", self.latency.p50_ms())
+            .figure("p99 ms", self.latency.p99_ms());
+        Sample {
+            cpu_micros: self.micros_per_request(),
+            curve: self.latency.curve(),
+            disturbances: self.spent.disturbance().into_iter().collect(),
+            faults: self.faults.clone(),
+            ..sample
+        }
     }
 }

@@ -33,7 +33,7 @@ use harness::{
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::broadcast};
 
-use crate::load::{Mark, Target, websocket::Opening};
+use crate::load::{Mark, Target, opening::Opening};
 
 /// Buffers of this size cost a third of the processor time of the default ones, and a fifteenth of their memory.
 const SOCKET_BUFFER: usize = 4096;

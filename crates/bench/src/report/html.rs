@@ -7,14 +7,14 @@ use super::{
     plot::{self, COLOURS},
     table::number,
 };
-use crate::results::{Results, Row, Spread};
+use crate::results::{Results, Row};
 
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;color:#0f172a;max-width:1000px;margin:2rem auto;padding:0 1rem}\
 h2{margin-top:3rem;border-bottom:1px solid #cbd5e1}h3{margin-top:2rem}\
 svg{width:100%;max-width:640px;font:12px system-ui,sans-serif;display:block;margin:.5rem 0}\
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .8rem;text-align:right;border-top:1px solid #e2e8f0}\
-td:first-child,th:first-child{text-align:left}.remark{color:#b45309}\
+td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}.remark{color:#b45309}\
 .key{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}";
 
 /// Writes the page.
@@ -77,13 +77,12 @@ fn processors(html: &mut String, rows: &[&Row], unit: &str) -> fmt::Result {
     if rows.iter().all(|row| row.cpu_micros().is_empty()) {
         return Ok(());
     }
-    write!(html, "<table><tr><th>processor time, microseconds for each {unit}<th>sum<th>by process</tr>")?;
+    write!(html, "<table><tr><th>processor time, microseconds for each {unit}<th>system<th>by process</tr>")?;
     for row in rows {
         let processes = row.cpu_micros();
-        let sum: f64 = processes.iter().map(|(_, Spread { median, .. })| median).sum();
         let parts: Vec<String> =
             processes.iter().map(|(name, spread)| format!("{name} {}", number(spread.median))).collect();
-        write!(html, "<tr><td>{}<td>{}<td>{}</tr>", row.subject, number(sum), parts.join(", "))?;
+        write!(html, "<tr><td>{}<td>{}<td>{}</tr>", row.subject, number(row.cpu_sum()), parts.join(", "))?;
     }
     html.push_str("</table>");
     Ok(())

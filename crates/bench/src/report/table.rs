@@ -37,10 +37,9 @@ fn write_row(text: &mut String, row: &Row, unit: &str) -> fmt::Result {
     }
     let processes = row.cpu_micros();
     if !processes.is_empty() {
-        let total: f64 = processes.iter().map(|(_, spread)| spread.median).sum();
         let parts = processes.iter().map(|(name, spread)| format!("{name} {}", number(spread.median)));
         let parts: Vec<String> = parts.collect();
-        writeln!(text, "    {:<14} processor us/{unit:<13} {:>10}  = {}", "", number(total), parts.join(" + "))?;
+        writeln!(text, "    {:<14} processor us/{unit:<13} {:>10}  {}", "", number(row.cpu_sum()), parts.join(", "))?;
     }
     if let Some(remark) = row.remark() {
         writeln!(text, "    {:<14} {remark}", "")?;
@@ -76,18 +75,19 @@ pub(super) fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Sample;
+    use crate::results::{LOAD_CLIENT, Sample};
 
     #[test]
     fn a_table_shows_median_spread_and_processor_time() {
         let mut results = Results::new("deliver", "Messages.", "delivery");
         for value in [1.0, 2.0, 30.0] {
-            let sample = Sample { cpu_micros: vec![("nats", 4.0), ("query", 2.5)], ..Sample::default() };
+            let sample =
+                Sample { cpu_micros: vec![("nats", 4.0), ("query", 2.5), (LOAD_CLIENT, 9.0)], ..Sample::default() };
             results.add("W1", "boxroom", sample.figure("p50 ms", value));
         }
         let report = Report { machine: "2 cores".to_owned(), settings: "As shipped.", scenarios: vec![results] };
         let text = text(&report).unwrap();
-        for part in ["W1", "boxroom", "2.00  1.00 to 30.0", "6.50  = nats 4.00 + query 2.50"] {
+        for part in ["W1", "boxroom", "2.00  1.00 to 30.0", "6.50  nats 4.00, query 2.50, load client 9.00"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }
