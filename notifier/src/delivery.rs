@@ -46,8 +46,8 @@ const RECORD_RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Route {
     pub(crate) provider: &'static str,
     pub(crate) gate: Arc<Gate>,
-    /// The maximum number of calls to a host that a user has chosen, and for a user: a slow host delays only the messages
-    /// to it.
+    /// The maximum number of calls to a host that a user has chosen, and for a user: a slow host delays only the
+    /// messages to it.
     max_of_host: i64,
     max_of_user: i64,
     /// Held while calls are counted and begun.

@@ -104,6 +104,18 @@ impl Schedules {
         self.deadlines.schedule(&room_id, closes_at - CLOSING_WARNING).await.unwrap();
     }
 
+    /// Lets the deadline of a box's first room fire now, as if this time had come.
+    async fn fire(&self, box_id: &str, at: DateTime<Utc>) {
+        let box_id = box_id.parse().unwrap();
+        let target = subject::timer_fire(&box_id, 4);
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Schedule", "@at 2000-01-01T00:00:00Z");
+        headers.insert("Nats-Schedule-Target", target.as_str());
+        let payload = json!({ "room_id": format!("{box_id}.1"), "closes_at": at }).to_string();
+        let subject = subject::timer_due(&box_id, 4);
+        self.admin.publish_with_headers(subject, headers, payload.into()).await.unwrap().await.unwrap();
+    }
+
     /// Returns the room and the time for which the deadline of a box is scheduled. None if it has fired.
     async fn due(&self, box_id: &str) -> Option<(String, DateTime<Utc>)> {
         let stream = self.admin.get_stream(StreamName::Timer.on_server()).await.unwrap();
@@ -200,24 +212,36 @@ async fn members_are_warned_once_and_the_room_closes_at_its_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opened_or_extended_room_has_the_deadline_of_its_warning_first() {
     let installation = Installation::start().await;
-    let service = installation.service(&["--room-lifetime", "602s"]).await;
+    let service = installation.service(&["--room-lifetime", "720s"]).await;
     service.furnish("b").await;
     service.open_room("ana", "b").await.created();
     let (log, schedules) = (installation.log().await, Schedules::of(&installation).await);
     let room_id: RoomId = "b.1".parse().unwrap();
     let closes_at = closing_time(&log, &room_id).await;
+    assert_eq!(schedules.due("b").await, Some(("b.1".to_owned(), closes_at - CLOSING_WARNING)));
+    schedules.fire("b", closes_at - CLOSING_WARNING).await;
     until("the members are warned", async || !warnings(&log, "b").await.is_empty()).await;
-    assert!(now() >= closes_at - CLOSING_WARNING);
     schedules.until_due("b.1", closes_at).await;
     service.post(Bearer::User("ana"), "/rooms/b.1/extensions", json!({ "hours": 1 })).await.created();
     let extended = closing_time(&log, &room_id).await;
     assert_eq!(extended, closes_at + TimeDelta::hours(1));
     assert_eq!(schedules.due("b").await, Some(("b.1".to_owned(), extended - CLOSING_WARNING)));
     // A late repeat of the first warning has no effect.
-    schedules.warn("b", closes_at).await;
+    schedules.fire("b", closes_at - CLOSING_WARNING).await;
     schedules.until_due("b.1", extended - CLOSING_WARNING).await;
     assert_eq!(warnings(&log, "b").await, [(1, closes_at)]);
     assert_eq!(closings(&log, "b").await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_warning_is_near_has_only_the_deadline_of_its_end() {
+    let installation = Installation::start().await;
+    let service = installation.service(&["--room-lifetime", "602s"]).await;
+    service.furnish("b").await;
+    service.open_room("ana", "b").await.created();
+    let (log, schedules) = (installation.log().await, Schedules::of(&installation).await);
+    let closes_at = closing_time(&log, &"b.1".parse().unwrap()).await;
+    assert_eq!(schedules.due("b").await, Some(("b.1".to_owned(), closes_at)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use super::operations::{Operation, OperationError};
 use crate::{
     app::App,
     webhooks::{
-        registry::{self, ALL_TYPES, Place},
+        registry::{self, ALL_TYPES, MAX_WEBHOOKS, Place},
         signature::Secret,
     },
 };
@@ -55,7 +55,7 @@ impl Operation for AddWebhook {
         let box_id = self.box_id.as_ref().map(BoxId::as_str);
         let mut transaction = app.database.delivery.begin().await?;
         let added = registry::add(&mut transaction, (&webhook_id, &secret), &self.url, &types, box_id, &ends).await?;
-        let Some(webhook) = added else { return refused("there are too many webhooks") };
+        let Some(webhook) = added else { return refused(format!("there are too many webhooks: {MAX_WEBHOOKS}")) };
         transaction.commit().await?;
         Ok(AddedWebhook { webhook, secret: secret.reveal() })
     }

@@ -10,7 +10,7 @@ use super::signature::Secret;
 use crate::database::announce_change;
 
 /// The maximum number of webhooks.
-const MAX_WEBHOOKS: i64 = 100;
+pub(crate) const MAX_WEBHOOKS: i64 = 100;
 
 /// The number up to which events that are done or dead are counted.
 const MAX_COUNT: i64 = 100_000;

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use harness::{ServiceId, StackOptions};
+use harness::{Role, ServiceId, StackOptions};
 use receiver::Receiver;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use system_tests::World;
 use testing::wait::{eventually, until_within};
 
@@ -230,4 +231,27 @@ async fn private_addresses_are_refused() {
     })
     .await;
     assert_eq!(reason, "the address is not allowed: it is not a public address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_webhooks_of_the_greatest_size_are_listed_and_no_more_are_registered() {
+    let world = world(StackOptions::default()).await;
+    let receiver = Receiver::start().await;
+    let first = add(&world, &receiver, "*").await;
+    let mut database = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
+    let others = "insert into delivery.webhooks (webhook_id, url, types)
+                  select
+                    'wh-x' || number,
+                    rpad('https://shop.example/', 2048, 'x'),
+                    array(select 'a_long_type_of_events_' || type from generate_series(1, 32) as type)
+                  from generate_series(1, 98) as number";
+    sqlx::query(others).execute(&mut database).await.unwrap();
+    let last = add(&world, &receiver, "*").await;
+    let (code, said) = boxroomctl(&world, &["webhook", "list", "--json"]).await;
+    let ids: Vec<Value> =
+        said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["webhook_id"].take()).collect();
+    assert_eq!((code, ids.len()), (0, 100), "{said}");
+    assert!(said.len() > 256 * 1024 && ids.contains(&json!(first)) && ids.contains(&json!(last)), "{ids:?}");
+    let (code, said) = boxroomctl(&world, &["webhook", "add", "--url", &receiver.url(), "--types", "*"]).await;
+    assert!(code == 3 && said.contains("there are too many webhooks: 100"), "{code}: {said}");
 }
