@@ -41,8 +41,8 @@ impl Checkpoint {
         }))
     }
 
-    /// Returns the statement that moves the checkpoint to this commit, and that writes the rows added to it only then: not
-    /// if another projector has moved the checkpoint. Must be the first statement of a transaction: it blocks every other
+    /// Returns the statement that moves the checkpoint to this commit. It writes the rows added to it only then: not if
+    /// another projector has moved the checkpoint. Must be the first statement of a transaction: it blocks every other
     /// writer. Without it, a projector that lost its lease unnoticed would project commits twice.
     pub(crate) fn advance(&self, to: &Commit) -> Result<Upserts, sqlx::Error> {
         let mut arguments = PgArguments::default();

@@ -89,8 +89,8 @@ impl BoxStream {
         self.quarantine.release(connection, box_id).await
     }
 
-    /// Applies the commits to the rows in memory, and loads those that are missing. What it has read is certain once the
-    /// checkpoint has moved.
+    /// Applies the commits to the rows in memory, and loads those that are missing. What it has read is certain once
+    /// the checkpoint has moved.
     pub(super) async fn prepare(
         &mut self,
         connection: &mut PgConnection,
@@ -116,8 +116,8 @@ impl BoxStream {
         matches!(self.mode, ProjectionMode::Live) && only_rows && self.quarantine.is_empty()
     }
 
-    /// Writes what [`prepare`](Self::prepare) has changed, with the statement that moves the checkpoint. Returns none if
-    /// it did not move.
+    /// Writes what [`prepare`](Self::prepare) has changed, with the statement that moves the checkpoint. Returns none
+    /// if it did not move.
     pub(super) async fn upsert(
         &mut self,
         connection: &mut PgConnection,
