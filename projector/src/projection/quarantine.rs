@@ -89,7 +89,9 @@ impl Quarantine {
             return Ok(());
         }
         let unwritten = std::mem::take(&mut self.unwritten);
-        unwritten.iter().for_each(|failed| report(stream, failed));
+        for failed in &unwritten {
+            report(stream, failed);
+        }
         let boxes =
             unwritten.iter().map(|failed| (&failed.box_id, stream, failed.sequence, failed.reason.as_str(), failed.at));
         let boxes: Vec<_> = boxes.collect();
