@@ -98,19 +98,24 @@ impl PushProviders {
         self.accepted(service, target)
     }
 
-    /// Waits until the notifier has decided about everything in the log and nothing is left to send, and fails if one
-    /// of the targets got more push messages.
+    /// Waits until the notifier has decided about everything in the log and nothing is left to send. Fails if one of the
+    /// targets got more push messages.
     pub async fn expect_silence(&self, world: &World, service: Service, targets: &[&str]) {
         let count = || targets.iter().map(|target| self.accepted(service, target).len()).sum::<usize>();
         let before = count();
-        until_decided(world).await;
-        until("all push messages are sent", async || count_of(world, UNSENT).await == 0).await;
+        until_all_sent(world).await;
         assert_eq!(count(), before, "there are more push messages to {targets:?}");
     }
 }
 
 const UNDECIDED: &str = "select count(*) from delivery.planned_alarms where state = 'planned'";
 const UNSENT: &str = "select count(*) from delivery.pushes where state in ('waiting', 'sending')";
+
+/// Waits until the notifier has decided about everything in the log and nothing is left to send.
+pub async fn until_all_sent(world: &World) {
+    until_decided(world).await;
+    until("all push messages are sent", async || count_of(world, UNSENT).await == 0).await;
+}
 
 /// Waits until the notifier has decided about each alarm in the log.
 pub async fn until_decided(world: &World) {

@@ -250,6 +250,7 @@ async fn a_different_log_resets_every_cursor() {
     let mut stream = Listener::open(&world, "ana", "rooms=north.2").await;
     stream.until("subscribed").await;
     world.sql("update checkpoints set incarnation = 'another'").await;
+    world.sql("notify boxroom_control, 'generations'").await;
     assert_eq!(ana.bye().await, (4006, "other-log".to_owned()));
     assert_eq!(stream.until("bye").await["code"], 4006);
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use harness::{ServiceId, StackOptions};
 use push_sink::{Behaviour, Service};
 use rand::RngExt;
-use system_tests::pushes::{PushProviders, alarms, data, register_phone};
+use system_tests::pushes::{PushProviders, alarms, data, register_phone, until_all_sent};
 use testing::wait::until_within;
 
 /// The number of crashes.
@@ -47,7 +47,8 @@ async fn a_crashing_notifier_loses_no_alarm_and_repeats_each_push_at_most_once()
     };
     let is_told = async || told().values().map(|(count, _)| count).sum::<u64>() >= posted;
     until_within(Duration::from_secs(40), "all alarms are told", is_told).await;
-    providers.expect_silence(&world, Service::Fcm, &[&phone]).await;
+    // A push message may still be repeated.
+    until_all_sent(&world).await;
     let told = told();
     let repeated: Vec<_> = told.iter().filter(|(_, (_, times))| *times > 1).collect();
     eprintln!("{posted} alarms in {} push messages, {} of them repeated", told.len(), repeated.len());
