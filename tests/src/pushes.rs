@@ -98,8 +98,8 @@ impl PushProviders {
         self.accepted(service, target)
     }
 
-    /// Waits until the notifier has decided about everything in the log and nothing is left to send. Fails if one of the
-    /// targets got more push messages.
+    /// Waits until the notifier has decided about everything in the log and nothing is left to send. Fails if one of
+    /// the targets got more push messages.
     pub async fn expect_silence(&self, world: &World, service: Service, targets: &[&str]) {
         let count = || targets.iter().map(|target| self.accepted(service, target).len()).sum::<usize>();
         let before = count();
