@@ -72,8 +72,7 @@ pub(crate) async fn plan(
 
 /// Begins in another incarnation of the log, at this position: nothing before it is told, and neither is what was
 /// planned for the former one, because its alarms cannot be found any more. Returns the position from which planning
-/// goes on, which is an earlier one if only the position in NATS was
-/// lost.
+/// goes on, which is an earlier one if only the position in NATS was lost.
 pub(crate) async fn begin(pool: &PgPool, stream: &str, end: Planned) -> Result<Planned, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let recorded = query!(

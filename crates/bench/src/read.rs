@@ -108,7 +108,7 @@ pub(crate) async fn run(options: &Options, progress: &Progress) -> anyhow::Resul
         }
     }
     results.remarks.push(format!(
-        "Both ways returned the same rows. {} rooms with {} messages; each user is in {each} rooms.",
+        "Both ways returned as many rows. {} rooms with {} messages; each user is in {each} rooms.",
         rooms.0.len(),
         posted.values().sum::<u64>()
     ));
