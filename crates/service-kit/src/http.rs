@@ -14,28 +14,24 @@ pub use client::{ClientAddress, client_address};
 pub use rates::{Rate, RateArgs, Rates, limit};
 pub use server::{ListenArgs, listen, serve};
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
-
-use tracing::{Span, field::Empty};
+use tracing::{Instrument, Span, field::Empty};
+use uuid::Uuid;
 
 use crate::{
     clock, extract,
-    problem::{Problem, REQUEST_ID, set_request_id},
+    problem::{self, Problem, REQUEST_ID},
     trace::{self, TRACEPARENT},
 };
 
@@ -52,34 +48,39 @@ pub(crate) fn register(registry: &mut Registry) {
     rates::register(registry);
 }
 
-#[derive(Clone)]
-struct NewRequestId;
-
-impl MakeRequestId for NewRequestId {
-    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::from_str(&clock::new_id().to_string()).ok().map(RequestId::new)
-    }
-}
-
-/// Wraps a router in the layers that all services have. Call it last, before serving.
+/// Adds to a router what all services do around their requests. Call it last, before serving.
 pub fn finish(router: Router) -> Router {
     router
         .fallback(async || extract::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
         })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(apply_timeout))
-        .layer(middleware::from_fn(heads::limit_head))
-        .layer(CatchPanicLayer::custom(on_panic))
-        .layer(middleware::from_fn(log_problems))
-        .layer(middleware::from_fn(set_request_id))
-        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_response(record_status).on_failure(()))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
-        .layer(middleware::from_fn(drop_invalid_id))
-        .layer(middleware::map_response(add_security_headers))
-        .layer(middleware::from_fn(rest::drain_body))
+        .layer(middleware::from_fn(handle))
+}
+
+/// Handles a request within limits, in a span, with an id, and with a problem in place of each error. This is one layer
+/// because each layer clones all inner ones for each request.
+async fn handle(mut request: Request, next: Next) -> Response {
+    let id = ensure_request_id(&mut request);
+    let (mut request, rest) = rest::keep(request);
+    DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+    let span = span_of(&request);
+    let mut response = async {
+        let response = match heads::check(&request) {
+            Ok(()) => AssertUnwindSafe(run(request, next)).catch_unwind().await.unwrap_or_else(on_panic),
+            Err(problem) => problem.into_response(),
+        };
+        log_problem(&response);
+        response
+    }
+    .instrument(span.clone())
+    .await;
+    span.record("http.response.status_code", response.status().as_u16());
+    drop(span);
+    set_request_id(&mut response, &id);
+    add_security_headers(&mut response);
+    rest.discard().await;
+    response
 }
 
 /// Paths that machines request continually. They are not traced.
@@ -112,16 +113,16 @@ fn span_of(request: &Request) -> Span {
     span
 }
 
-fn record_status(response: &Response, _: Duration, span: &Span) {
-    span.record("http.response.status_code", response.status().as_u16());
-}
-
-/// Removes the client's request id unless it is a short plain word. A new one replaces it.
-async fn drop_invalid_id(mut request: Request, next: Next) -> Response {
-    if request.headers().get(REQUEST_ID).is_some_and(|id| !is_plain_id(id.as_bytes())) {
-        request.headers_mut().remove(REQUEST_ID);
+/// Returns the request's id. A new one replaces the client's if that is not a short plain word.
+fn ensure_request_id(request: &mut Request) -> HeaderValue {
+    if let Some(id) = request.headers().get(REQUEST_ID).filter(|id| is_plain_id(id.as_bytes())) {
+        return id.clone();
     }
-    next.run(request).await
+    let mut text = Uuid::encode_buffer();
+    let text = clock::new_id().hyphenated().encode_lower(&mut text);
+    let id = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("none"));
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    id
 }
 
 /// Returns true if a client's request id is a short plain word, safe for logs and responses.
@@ -129,7 +130,7 @@ pub fn is_plain_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-async fn apply_timeout(request: Request, next: Next) -> Response {
+async fn run(request: Request, next: Next) -> Response {
     match timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long")
@@ -138,8 +139,7 @@ async fn apply_timeout(request: Request, next: Next) -> Response {
     }
 }
 
-async fn log_problems(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+fn log_problem(response: &Response) {
     if let Some(problem) = response.extensions().get::<Problem>() {
         let (code, detail) = (problem.code(), problem.detail_text());
         if problem.status().is_server_error() {
@@ -148,10 +148,9 @@ async fn log_problems(request: Request, next: Next) -> Response {
             tracing::debug!(problem.code = code, problem.detail = detail, "request refused");
         }
     }
-    response
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+#[expect(clippy::needless_pass_by_value, reason = "unwinding hands the panic over")]
 fn on_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -159,13 +158,18 @@ fn on_panic(panic: Box<dyn Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-async fn add_security_headers(mut response: Response) -> Response {
+/// Sets the id of the request in the response, and in the problem if it is one.
+fn set_request_id(response: &mut Response, id: &HeaderValue) {
+    problem::set_request_id(response, id.to_str().unwrap_or_default());
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+}
+
+fn add_security_headers(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry(HeaderName::from_static("cache-control")).or_insert(HeaderValue::from_static("no-store"));
-    response
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 #[cfg(test)]

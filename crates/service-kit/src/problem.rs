@@ -3,9 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, Serializer};
@@ -142,16 +140,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Sets the request's id in the problem that answers it.
-pub(crate) async fn set_request_id(request: Request, next: Next) -> Response {
-    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let mut response = next.run(request).await;
+/// Sets the request's id in the problem, if the response is one.
+pub(crate) fn set_request_id(response: &mut Response, id: &str) {
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
-        problem.request_id = id.into_boxed_str();
+        problem.request_id = id.into();
         if let Ok(body) = serde_json::to_vec(&problem) {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::from(body);
         }
     }
-    response
 }

@@ -7,8 +7,6 @@ use axum::{
     body::{Body, BodyDataStream, HttpBody},
     extract::Request,
     http::header,
-    middleware::Next,
-    response::Response,
 };
 use futures::{StreamExt, stream};
 use tokio::{
@@ -30,12 +28,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[error("the body took more than {} seconds", BODY_TIMEOUT.as_secs())]
 pub(crate) struct BodyTimeout;
 
-pub(super) async fn drain_body(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+/// The rest of a request's body.
+pub(super) struct Rest(Option<(Arc<Mutex<BodyDataStream>>, Instant)>);
+
+/// Limits the time of the body, and keeps what the handler leaves of it.
+pub(super) fn keep(request: Request) -> (Request, Rest) {
     // A client that waits for `100 Continue` has not begun to send.
-    if body.is_end_stream() || parts.headers.contains_key(header::EXPECT) {
-        return next.run(Request::from_parts(parts, body)).await;
+    if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
+        return (request, Rest(None));
     }
+    let (parts, body) = request.into_parts();
     let shared = Arc::new(Mutex::new(body.into_data_stream()));
     let deadline = Instant::now() + BODY_TIMEOUT;
     let chunks = stream::unfold(Arc::clone(&shared), move |shared| async move {
@@ -45,9 +47,16 @@ pub(super) async fn drain_body(request: Request, next: Next) -> Response {
         };
         Some((chunk, shared))
     });
-    let response = next.run(Request::from_parts(parts, Body::from_stream(chunks))).await;
-    let _ = timeout_at(deadline.min(Instant::now() + DISCARD_TIMEOUT), skip(&shared)).await;
-    response
+    (Request::from_parts(parts, Body::from_stream(chunks)), Rest(Some((shared, deadline))))
+}
+
+impl Rest {
+    /// Reads the rest and discards it.
+    pub(super) async fn discard(self) {
+        if let Some((body, deadline)) = self.0 {
+            let _ = timeout_at(deadline.min(Instant::now() + DISCARD_TIMEOUT), skip(&body)).await;
+        }
+    }
 }
 
 async fn skip(body: &Mutex<BodyDataStream>) {
