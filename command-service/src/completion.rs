@@ -1,18 +1,21 @@
 //! Runs requests to their end. The HTTP server drops the future of a request when its client disconnects, which could
 //! stop a request with several effects between two of them.
 
-use std::{panic::resume_unwind, time::Duration};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Router,
     extract::{Request, State},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use tokio::{sync::watch, time::timeout};
+use futures::{FutureExt, future::BoxFuture};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use tracing::Instrument;
-
-use crate::error::Error;
 
 /// The time that requests without a client get after the shutdown signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,7 +33,7 @@ impl RunningRequests {
     }
 }
 
-/// Runs each request of these routes in a task of its own, which outlives the connection.
+/// Runs each request of these routes to its end, even if the connection ends before.
 pub(crate) fn run_to_completion(routes: Router, running: RunningRequests) -> Router {
     routes.layer(middleware::from_fn_with_state(running, run))
 }
@@ -42,11 +45,32 @@ async fn run(State(running): State<RunningRequests>, request: Request, next: Nex
         drop(running);
         response
     };
-    match tokio::spawn(handler.in_current_span()).await {
-        Ok(response) => response,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => Error::log_unavailable("the process stops", true).into_response(),
-        },
+    Completing(Some(handler.in_current_span().boxed())).await
+}
+
+/// A request in progress. Continues in a task of its own when it is dropped.
+struct Completing(Option<BoxFuture<'static, Response>>);
+
+impl Future for Completing {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        // Not put back after a panic.
+        let Some(mut handler) = self.0.take() else { return Poll::Pending };
+        let response = handler.poll_unpin(context);
+        if response.is_pending() {
+            self.0 = Some(handler);
+        }
+        response
+    }
+}
+
+impl Drop for Completing {
+    fn drop(&mut self) {
+        if let Some(handler) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(handler);
+        }
     }
 }
