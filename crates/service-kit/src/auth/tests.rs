@@ -115,6 +115,26 @@ async fn a_key_verifies_until_it_expires_regardless_of_the_signing_key() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_verified_before_is_refused_after_its_end_and_without_its_key() {
+    let signer = signer(1);
+    let verifier = verifier_with(published(&signer, None));
+    // Tokens of 15 minutes.
+    let begun = now() - TimeDelta::minutes(15) + TimeDelta::seconds(1);
+    let [short, long] = [begun, now()].map(|at| token(&signer, &Role::User, at, None));
+    for token in [&short, &long, &short, &long] {
+        assert!(verifier.check(token).await.is_ok());
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    assert_eq!(refusal(&verifier, &short).await, "expired-token");
+    assert!(verifier.check(&long).await.is_ok());
+    verifier.record_read(std::time::Duration::from_mins(1));
+    verifier.update(published(&self::signer(2), None));
+    assert_eq!(refusal(&verifier, &long).await, "invalid-token");
+    verifier.update(published(&signer, Some(now() - TimeDelta::seconds(1))));
+    assert_eq!(refusal(&verifier, &long).await, "invalid-token");
+}
+
+#[tokio::test]
 async fn a_token_with_a_new_key_waits_until_the_key_is_known() {
     let signer = signer(7);
     let verifier = Verifier::default();

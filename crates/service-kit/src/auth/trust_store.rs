@@ -29,6 +29,12 @@ pub(super) struct TrustState {
     pub(super) revoked: BTreeMap<String, Revoked>,
 }
 
+impl TrustState {
+    pub(super) fn has_same_keys(&self, other: &Self) -> bool {
+        (&self.published, &self.outside) == (&other.published, &other.outside)
+    }
+}
+
 /// A key prepared for verifying.
 #[derive(Clone)]
 pub(super) struct Key {
@@ -79,6 +85,11 @@ impl TrustStore {
     /// Returns the key with this id, unless it no longer verifies.
     pub(super) fn key(&self, id: &str, now: DateTime<Utc>) -> Option<Key> {
         self.keys.get(id).filter(|key| key.until.is_none_or(|until| now < until)).cloned()
+    }
+
+    /// Returns true if there is a key with this id that verifies.
+    pub(super) fn has_key(&self, id: &str, now: DateTime<Utc>) -> bool {
+        self.keys.get(id).is_some_and(|key| key.until.is_none_or(|until| now < until))
     }
 
     /// Returns true if at least one key verifies.

@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Validation, errors::ErrorKind, jwk::JwkSet};
+use moka::sync::Cache;
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::{Notify, watch},
@@ -23,6 +24,9 @@ use super::{
 };
 use crate::{clock, problem::Problem};
 
+/// The maximum number of verified tokens in memory.
+const MAX_VERIFIED: u64 = 20_000;
+
 /// The longest time that a token with an unknown key waits for the key.
 const KEY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -34,6 +38,8 @@ struct Shared {
     /// The external issuer of the accepted tokens. None if they come from the command-services.
     issuer: Option<Issuer>,
     store: RwLock<TrustStore>,
+    /// Tokens whose signatures and claims are valid. Expiry, key and revocations are checked each time.
+    verified: Cache<String, Arc<Verified>>,
     /// Notified when revocations change.
     revoked: watch::Sender<()>,
     /// Notified after each read of keys and revocations, successful or not.
@@ -42,6 +48,12 @@ struct Shared {
     wanted: Notify,
     /// The earliest time of the next read caused by a token.
     not_before: RwLock<Instant>,
+}
+
+/// A token that was verified before.
+struct Verified {
+    caller: Caller,
+    key_id: String,
 }
 
 /// The reasons for which a token is rejected.
@@ -64,6 +76,7 @@ impl Verifier {
         Self(Arc::new(Shared {
             issuer,
             store: RwLock::default(),
+            verified: Cache::new(MAX_VERIFIED),
             revoked: watch::Sender::default(),
             reads: watch::Sender::default(),
             wanted: Notify::new(),
@@ -92,6 +105,21 @@ impl Verifier {
     }
 
     fn verify(&self, token: &str) -> Result<Caller, Rejection> {
+        let caller = match self.verified_before(token) {
+            Some(caller) => caller,
+            None => self.verify_signature(token)?,
+        };
+        self.reject_revoked(&caller).map_err(Rejection::Problem)?;
+        Ok(caller)
+    }
+
+    fn verified_before(&self, token: &str) -> Option<Caller> {
+        let (known, now) = (self.0.verified.get(token)?, clock::now());
+        let is_valid = now < known.caller.expires_at && read(&self.0.store).has_key(&known.key_id, now);
+        is_valid.then(|| known.caller.clone())
+    }
+
+    fn verify_signature(&self, token: &str) -> Result<Caller, Rejection> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Rejection::Problem(invalid_token()))?;
         let id = header.kid.ok_or_else(|| Rejection::Problem(invalid_token()))?;
         let key = read(&self.0.store).key(&id, clock::now()).ok_or(Rejection::UnknownKey)?;
@@ -104,7 +132,7 @@ impl Verifier {
             Some(issuer) => decode(token, &key, &issuer.rules(key.algorithm)).and_then(|claims| issuer.caller(&claims)),
         };
         let caller = caller.map_err(Rejection::Problem)?;
-        self.reject_revoked(&caller).map_err(Rejection::Problem)?;
+        self.0.verified.insert(token.to_owned(), Arc::new(Verified { caller: caller.clone(), key_id: id }));
         Ok(caller)
     }
 
@@ -159,8 +187,13 @@ impl Verifier {
     pub(super) fn update(&self, state: TrustState) -> bool {
         let mut store = write(&self.0.store);
         let revocations_changed = store.state().revoked != state.revoked;
+        let keys_changed = !store.state().has_same_keys(&state);
         let changed = store.update(state);
         drop(store);
+        if keys_changed {
+            // Another key may have the same id.
+            self.0.verified.invalidate_all();
+        }
         if revocations_changed {
             self.0.revoked.send_replace(());
         }
