@@ -1,9 +1,18 @@
 //! One WebSocket: frames are queued and flushed together, and a client that reads nothing is disconnected.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures::SinkExt;
+use futures::{SinkExt, Stream, task::AtomicWaker};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -21,12 +30,30 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A WebSocket to a client that may be slow.
 pub(super) struct Socket {
     inner: WebSocket,
+    reading: Arc<Reading>,
+    /// Wakes `reading`.
+    waker: Waker,
     last_received_at: Instant,
+}
+
+/// Remembers whether there may be something to read. Most wake-ups of a connection are for deliveries, and an attempt
+/// to read costs as much as one.
+struct Reading {
+    is_possible: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Reading {
+    fn wake(self: Arc<Self>) {
+        self.is_possible.store(true, Ordering::Release);
+        self.task.wake();
+    }
 }
 
 impl Socket {
     pub(super) fn new(inner: WebSocket) -> Self {
-        Self { inner, last_received_at: Instant::now() }
+        let reading = Arc::new(Reading { is_possible: AtomicBool::new(true), task: AtomicWaker::new() });
+        Self { inner, waker: reading.clone().into(), reading, last_received_at: Instant::now() }
     }
 
     /// Queues a frame and flushes.
@@ -42,7 +69,7 @@ impl Socket {
 
     async fn receive_within(&mut self, longest: usize) -> Result<Utf8Bytes, Closed> {
         loop {
-            let message = self.inner.recv().await;
+            let message = poll_fn(|context| self.poll_message(context)).await;
             self.last_received_at = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) if text.len() > longest => {
@@ -58,6 +85,18 @@ impl Socket {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed::ByPeer),
             }
         }
+    }
+
+    fn poll_message(&mut self, context: &Context<'_>) -> Poll<Option<Result<Message, axum::Error>>> {
+        self.reading.task.register(context.waker());
+        if !self.reading.is_possible.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let message = Pin::new(&mut self.inner).poll_next(&mut Context::from_waker(&self.waker));
+        if message.is_ready() {
+            self.reading.is_possible.store(true, Ordering::Release);
+        }
+        message
     }
 
     /// Sends a bye with this cursor and closes.
