@@ -28,6 +28,15 @@ pub(crate) struct Column {
     pub(crate) is_shown: bool,
 }
 
+/// The form of the parameters with new rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewRows {
+    /// One row, and a parameter for each column. Cheaper than arrays of one element.
+    One,
+    /// Any number of rows, and an array for each column.
+    Arrays,
+}
+
 /// The behaviour of a column when its row is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -49,6 +58,9 @@ pub(super) trait Record: Copy {
 
     /// Adds an array parameter for each column.
     fn bind(rows: impl Iterator<Item = Self> + Clone, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
+
+    /// Adds a parameter for each column.
+    fn bind_one(self, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
 
     /// Adds a row with all columns.
     fn copy(self, to: &mut Rows<'_>);
@@ -81,7 +93,7 @@ pub(super) async fn write<R: Record>(
     }
     let mut arguments = PgArguments::default();
     R::bind(rows, &mut arguments).map_err(sqlx::Error::Encode)?;
-    let statement = R::TABLE.insert("", 0);
+    let statement = R::TABLE.insert(NewRows::Arrays, "", 0);
     query_with(AssertSqlSafe(statement), arguments).execute(connection).await?;
     Ok(())
 }
@@ -126,20 +138,28 @@ impl Table {
         self.columns.iter().filter(|column| which(column)).map(|column| column.name).collect()
     }
 
-    /// Lists array parameters for these columns, after the first `used` parameters.
-    fn arrays(&self, columns: &[&str], used: usize) -> String {
+    /// Lists parameters for these columns, after the first `used` parameters. Their types end with `suffix`.
+    fn parameters(&self, columns: &[&str], used: usize, suffix: &str) -> String {
         let kind = |name: &&str| self.columns.iter().find(|column| column.name == *name).map(Column::kind);
         let kinds = columns.iter().filter_map(kind).zip(used + 1..);
-        kinds.map(|(kind, place)| format!("${place}::{kind}[]")).collect::<Vec<_>>().join(", ")
+        kinds.map(|(kind, place)| format!("${place}::{kind}{suffix}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns the statement that writes rows. `source` precedes them in its `from` clause; the first `used` parameters
-    /// are its own.
-    pub(super) fn insert(&self, source: &str, used: usize) -> String {
+    /// Returns the statement that writes rows, for each row of `source` if it is not empty. The first `used` parameters
+    /// belong to that.
+    pub(super) fn insert(&self, rows: NewRows, source: &str, used: usize) -> String {
         let Self { name, .. } = self;
         let columns = self.names(|_| true);
-        let (list, arrays) = (columns.join(", "), self.arrays(&columns, used));
-        let insert = format!("insert into {name} ({list}) select written.* from {source}unnest({arrays}) as written");
+        let select = match (rows, source) {
+            (NewRows::One, "") => format!("select {}", self.parameters(&columns, used, "")),
+            (NewRows::One, source) => format!("select {} from {source}", self.parameters(&columns, used, "")),
+            (NewRows::Arrays, source) => {
+                let separator = if source.is_empty() { "" } else { ", " };
+                let arrays = self.parameters(&columns, used, "[]");
+                format!("select written.* from {source}{separator}unnest({arrays}) as written")
+            }
+        };
+        let insert = format!("insert into {name} ({}) {select}", columns.join(", "));
         let changing = self.names(|column| column.role == Role::Changing);
         if changing.is_empty() {
             return insert;
@@ -154,7 +174,7 @@ impl Table {
     }
 
     fn select(&self, columns: &[&str], by: &[&str]) -> String {
-        let (columns, name, arrays) = (columns.join(", "), self.name, self.arrays(by, 0));
+        let (columns, name, arrays) = (columns.join(", "), self.name, self.parameters(by, 0, "[]"));
         let select = format!("select {columns} from {name}");
         if let [key] = by {
             return format!("{select} where {key} = any({arrays})");
@@ -212,6 +232,15 @@ macro_rules! table {
                         let value: $type = $value;
                         Element(value)
                     }).bind_iter())?;
+                )*
+                Ok(())
+            }
+
+            fn bind_one(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+                let $pattern = self;
+                $(
+                    let value: $type = $value;
+                    arguments.add(Element(value))?;
                 )*
                 Ok(())
             }

@@ -2,12 +2,12 @@
 
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, postgres::PgArguments, query_with};
 
-use super::table::Record;
+use super::table::{NewRows, Record};
 
 /// A statement under construction. Rows of one table must be added together, and every row at most once.
 pub(crate) struct Upserts {
     arguments: PgArguments,
-    /// The name of the condition with a comma, if there is one.
+    /// The name of the condition, if there is one.
     source: &'static str,
     /// The parts of the `with` clause, each with its name.
     parts: Vec<String>,
@@ -21,7 +21,7 @@ impl Upserts {
 
     /// Begins a statement that writes nothing if its condition, a statement with these arguments, returns no row.
     pub(crate) fn only_if(condition: &str, arguments: PgArguments) -> Self {
-        Self { arguments, source: "condition, ", parts: vec![format!("condition as ({condition})")] }
+        Self { arguments, source: "condition", parts: vec![format!("condition as ({condition})")] }
     }
 
     /// Adds rows of a table.
@@ -29,12 +29,16 @@ impl Upserts {
         &mut self,
         rows: impl IntoIterator<Item = R, IntoIter: Clone>,
     ) -> Result<(), sqlx::Error> {
-        let rows = rows.into_iter();
-        if rows.clone().next().is_some() {
-            let (name, insert) = (R::TABLE.name, R::TABLE.insert(self.source, self.arguments.len()));
-            self.parts.push(format!("written_{name} as ({insert})"));
-            R::bind(rows, &mut self.arguments).map_err(sqlx::Error::Encode)?;
-        }
+        let (rows, used) = (rows.into_iter(), self.arguments.len());
+        let mut rest = rows.clone();
+        let Some(first) = rest.next() else { return Ok(()) };
+        let (form, bound) = if rest.next().is_none() {
+            (NewRows::One, first.bind_one(&mut self.arguments))
+        } else {
+            (NewRows::Arrays, R::bind(rows, &mut self.arguments))
+        };
+        bound.map_err(sqlx::Error::Encode)?;
+        self.parts.push(format!("written_{} as ({})", R::TABLE.name, R::TABLE.insert(form, self.source, used)));
         Ok(())
     }
 
