@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::{
     accounting::Watch,
@@ -179,18 +179,24 @@ impl Bench {
             "All {} messages of all runs are in the feeds of their rooms, with dense versions.",
             posted.rooms.values().sum::<u64>()
         )];
+        let posted_to = |system| posted.systems.get(system).copied().unwrap_or(0);
         if let Some(socketio) = &self.peers.socketio {
-            let (stored, posted) = (socketio.stored().await?, posted.systems.get(SOCKET_IO).copied().unwrap_or(0));
-            ensure!(stored == posted, "socket.io has stored {stored} of {posted} messages");
-            remarks.push(format!("socket.io has stored all its {stored} messages."));
+            remarks.push(stored_by(SOCKET_IO, socketio.stored().await?, posted_to(SOCKET_IO)));
         }
         if let Some(ejabberd) = &self.peers.ejabberd {
-            let posted = posted.systems.get(EJABBERD).copied().unwrap_or(0);
-            let stored = ejabberd.stored(posted).await?;
-            ensure!(stored == posted, "ejabberd has archived {stored} of {posted} messages");
-            remarks.push(format!("ejabberd has archived all its {stored} messages."));
+            let posted = posted_to(EJABBERD);
+            remarks.push(stored_by(EJABBERD, ejabberd.stored(posted).await?, posted));
         }
         Ok(remarks)
+    }
+}
+
+/// Remarks on what another system has stored. It is no fault of Boxroom if it has lost some.
+fn stored_by(system: &str, stored: u64, posted: u64) -> String {
+    if stored == posted {
+        format!("{system} has stored all its {stored} messages.")
+    } else {
+        format!("{system} has stored {stored} of {posted} messages, so its figures are of less work than Boxroom's.")
     }
 }
 
