@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, future::pending, time::Duration};
 
+use read_model::CONTROL_CHANNEL;
 use sqlx::{Acquire, PgConnection, postgres::PgListener, query};
 use supervision::ticks::next_tick;
 use tokio::{
@@ -54,7 +55,7 @@ pub(crate) async fn share(app: App) -> Infallible {
 
 async fn take_part(app: &App) -> Result<Infallible, sqlx::Error> {
     app.database.migrate().await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
-    let locks = app.database.locks(&[CHANNEL, CHANGES]).await?;
+    let locks = app.database.locks(&[CHANNEL, CHANGES, CONTROL_CHANNEL]).await?;
     let mut shares = Shares { app: app.clone(), locks, workers: BTreeMap::new() };
     shares.announce().await?;
     loop {
@@ -118,10 +119,12 @@ impl Shares {
             tokio::select! {
                 notification = self.locks.try_recv() => {
                     let notification = notification?.ok_or(sqlx::Error::WorkerCrashed)?;
-                    if notification.channel() != CHANGES {
-                        return Ok(());
+                    match notification.channel() {
+                        CHANGES => self.app.operator_changed(),
+                        // Another generation may be active.
+                        CONTROL_CHANNEL => self.app.wakeups.wake_all(),
+                        _ => return Ok(()),
                     }
-                    self.app.operator_changed();
                 }
                 () = &mut look => return Ok(()),
                 () = sleep_until(next_tick(KEEPALIVE_INTERVAL)) => {}

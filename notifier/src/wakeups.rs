@@ -1,9 +1,8 @@
-//! Wakes the workers: when a projector announces progress, and when announcements may have been lost.
+//! Wakes the workers: when a projector announces alarms, and when announcements may have been lost.
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::Client;
-use domain::Position;
 use futures::StreamExt;
 use supervision::ticks::next_tick;
 use tokio::{
@@ -75,10 +74,10 @@ impl Wakeups {
     }
 
     fn announced(&self, announcement: &async_nats::Message) {
-        let position = std::str::from_utf8(&announcement.payload).ok().and_then(|text| text.parse::<Position>().ok());
-        match position {
-            Some(position) => self.wake(&position.stream),
-            None if announcement.subject.as_str() == transient::ACTIVATED => self.wake_all(),
+        let subject = announcement.subject.as_str();
+        match transient::alarms_stream(subject) {
+            Some(stream) => self.wake(stream),
+            None if subject == transient::ACTIVATED => self.wake_all(),
             None => {}
         }
     }

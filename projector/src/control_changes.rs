@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use read_model::CONTROL_CHANNEL;
 use sqlx::{Acquire, Connection};
 use supervision::ticks::next_tick;
 use tokio::{
@@ -10,9 +11,6 @@ use tokio::{
 };
 
 use crate::database::Database;
-
-/// The channel of notifications. Triggers of the control tables send them, and so do projectors.
-pub(crate) const CHANNEL: &str = "boxroom_control";
 
 /// The longest time between two looks at the tables, in case that a notification was lost on a connection that seemed
 /// to last.
@@ -67,7 +65,7 @@ async fn run(database: &Database, notify: &watch::Sender<()>) -> Infallible {
 }
 
 async fn listen(database: &Database, notify: &watch::Sender<()>) -> Result<Infallible, sqlx::Error> {
-    let mut listener = database.listener(CHANNEL).await?;
+    let mut listener = database.listener(CONTROL_CHANNEL).await?;
     // Anything may have changed before the connection was made, or was made again.
     notify.send_replace(());
     loop {

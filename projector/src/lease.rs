@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use read_model::CONTROL_CHANNEL;
 use sqlx::{Connection, PgConnection, query};
 use tokio::time::timeout;
 
 use crate::{
-    control_changes::CHANNEL,
     database::Database,
     generation::{
         control::{presence_name, writable},
@@ -35,7 +35,7 @@ impl Leases {
         let present = query!(
             "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present, pg_notify($2, 'projectors') as sent",
             presence_name(&read_model::version()),
-            CHANNEL
+            CONTROL_CHANNEL
         );
         with_timeout(present.fetch_one(&mut connection)).await?;
         Ok(Self { connection, instance: database.instance().to_owned() })

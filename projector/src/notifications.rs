@@ -1,9 +1,7 @@
 //! Notifications over core NATS, sent after each database commit: what is pushed is already readable. They may be lost.
 //! Subscribers recover them from the feed by its versions.
 
-use std::collections::BTreeMap;
-
-use async_nats::{Client, HeaderMap, connection::State};
+use async_nats::{Client, connection::State};
 use bytes::Bytes;
 use domain::{MessageId, Position, RoomId, UserId};
 use serde::Serialize;
@@ -13,7 +11,7 @@ use wire::transient;
 use crate::{
     checkpoint::Checkpoint,
     metrics::METRICS,
-    projection::{Alarm, Changes, FeedRow},
+    projection::{Alarm, Changes, FeedRow, LobbyChange, RoomChange},
     traces::Traces,
 };
 
@@ -32,18 +30,25 @@ pub(crate) struct Notifier {
 #[derive(Debug)]
 struct Notification {
     subject: String,
-    headers: HeaderMap,
     payload: Bytes,
 }
 
-/// A notification about the alarms of one user.
+/// A change in a notification.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum UserNotification<'a> {
+enum Change<'a> {
+    /// A new event of a room's feed.
+    Event { room_id: &'a RoomId, trace: Option<String>, event: &'a FeedRow },
+    /// A change of users' own view of a room.
+    Room(&'a RoomChange),
+    /// A change of a room's public details.
+    Lobby(&'a LobbyChange),
     /// An alarm is new, has changed or was withdrawn.
-    Alarm(AlarmNotification<'a>),
-    /// The alarms must be read again.
-    Stale,
+    Alarm { user_id: &'a UserId, alarm: AlarmNotification<'a> },
+    /// The alarms of a user must be read again.
+    StaleAlarms { user_id: &'a UserId },
+    /// Everything up to this position is readable, also what earlier notifications contained.
+    Position(String),
 }
 
 /// An alarm in the form that is sent to its user.
@@ -72,12 +77,7 @@ impl Notifier {
             while let Some(notification) = waiting.recv().await {
                 // Without a connection the client would buffer the notification and send it late.
                 if client.connection_state() == State::Connected {
-                    let Notification { subject, headers, payload } = notification;
-                    let sent = if headers.is_empty() {
-                        client.publish(subject, payload).await
-                    } else {
-                        client.publish_with_headers(subject, headers, payload).await
-                    };
+                    let sent = client.publish(notification.subject, notification.payload).await;
                     METRICS.count_notification(sent.is_ok());
                     sent.unwrap_or_else(|error| tracing::debug!(%error, "a notification was lost"));
                 } else {
@@ -90,77 +90,74 @@ impl Notifier {
 
     /// Notifies subscribers of the changes that a batch made in a generation.
     pub(crate) fn notify(&self, generation: i32, checkpoint: &Checkpoint, changes: &Changes, traces: &Traces) {
-        let generation = i64::from(generation);
+        let Changes { feed, alarms, released_alarms, stale_alarms, room_changes, lobby } = changes;
         let stream = checkpoint.stream.label();
-        let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();
-        for row in &changes.feed {
-            rooms.entry(&row.room_id).or_default().push(row);
+        let label = stream.as_str();
+        let events = feed.iter().map(|event| {
+            let trace = traces.of(event.position);
+            Change::Event { room_id: &event.room_id, trace, event }
+        });
+        let position = Position {
+            sequence: checkpoint.position,
+            incarnation: checkpoint.incarnation.clone(),
+            stream: stream.clone(),
+        };
+        let all = events
+            .chain(alarms.iter().map(|alarm| Change::of_alarm(alarm, label, false)))
+            .chain(released_alarms.iter().map(|alarm| Change::of_alarm(alarm, label, true)))
+            .chain(stale_alarms.iter().map(|user_id| Change::StaleAlarms { user_id }))
+            .chain(room_changes.iter().map(Change::Room))
+            .chain(lobby.iter().map(Change::Lobby))
+            .chain([Change::Position(position.to_string())]);
+        self.send_arrays(&transient::changes(generation.into(), label), all);
+        if !(alarms.is_empty() && released_alarms.is_empty() && stale_alarms.is_empty()) {
+            self.send(transient::alarms(label), Bytes::new());
         }
-        for (room_id, rows) in rooms {
-            let headers = traces.headers(rows.iter().map(|row| row.position));
-            self.send_arrays(&transient::live_room(generation, room_id), headers, &rows);
-        }
-        let mut users: BTreeMap<&UserId, Vec<UserNotification<'_>>> = BTreeMap::new();
-        for (alarms, is_released) in [(&changes.alarms, false), (&changes.released_alarms, true)] {
-            for alarm in alarms {
-                let notification = UserNotification::Alarm(AlarmNotification::of(alarm, &stream, is_released));
-                users.entry(&alarm.user_id).or_default().push(notification);
-            }
-        }
-        for user_id in &changes.stale_alarms {
-            users.entry(user_id).or_default().push(UserNotification::Stale);
-        }
-        for (user_id, notifications) in users {
-            self.send_arrays(&transient::live_user(generation, user_id), None, &notifications);
-        }
-        if !changes.room_changes.is_empty() {
-            self.send_arrays(&transient::room_changes(generation, &stream), None, &changes.room_changes);
-        }
-        if !changes.lobby.is_empty() {
-            self.send_arrays(&transient::lobby_changes(generation, &stream), None, &changes.lobby);
-        }
-        let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
-        self.send(transient::projected(generation, &position.stream), None, position.to_string().into());
     }
 
     /// Announces the newly active generation.
     pub(crate) fn notify_activated(&self, generation: i32) {
-        self.send(transient::ACTIVATED.to_owned(), None, generation.to_string().into());
+        self.send(transient::ACTIVATED.to_owned(), generation.to_string().into());
     }
 
-    /// Sends the items as JSON arrays, in order, each of a bounded size.
-    fn send_arrays<T: Serialize>(
-        &self,
-        subject: &str,
-        mut headers: Option<HeaderMap>,
-        items: impl IntoIterator<Item = T>,
-    ) {
-        let mut array = String::from("[");
-        for item in items {
-            let Ok(json) = serde_json::to_string(&item) else {
+    /// Sends the changes as JSON arrays, in order, each of a bounded size.
+    fn send_arrays<'a>(&self, subject: &str, changes: impl Iterator<Item = Change<'a>>) {
+        let mut array = Vec::from(b"[");
+        for change in changes {
+            let begin = array.len();
+            // Writing to memory cannot fail, and every change can be encoded.
+            if serde_json::to_writer(&mut array, &change).is_err() {
+                array.truncate(begin);
                 continue;
-            };
-            if array.len() > 1 {
-                if array.len() + json.len() > MAX_BYTES {
-                    array.push(']');
-                    let full = std::mem::replace(&mut array, String::from("["));
-                    self.send(subject.to_owned(), headers.take(), full.into());
-                } else {
-                    array.push(',');
-                }
             }
-            array.push_str(&json);
+            if array.len() > MAX_BYTES && begin > 1 {
+                let change = array.split_off(begin);
+                self.send_array(subject, std::mem::replace(&mut array, Vec::from(b"[")));
+                array.extend_from_slice(&change);
+            }
+            array.push(b',');
         }
-        array.push(']');
-        self.send(subject.to_owned(), headers, array.into());
+        self.send_array(subject, array);
     }
 
-    fn send(&self, subject: String, headers: Option<HeaderMap>, payload: Bytes) {
-        let headers = headers.unwrap_or_default();
-        if self.queue.try_send(Notification { subject, headers, payload }).is_err() {
+    /// Sends an array, which ends with a comma.
+    fn send_array(&self, subject: &str, mut array: Vec<u8>) {
+        array.pop();
+        array.push(b']');
+        self.send(subject.to_owned(), array.into());
+    }
+
+    fn send(&self, subject: String, payload: Bytes) {
+        if self.queue.try_send(Notification { subject, payload }).is_err() {
             METRICS.count_notification(false);
             tracing::debug!("a notification was dropped: the send queue is full");
         }
+    }
+}
+
+impl<'a> Change<'a> {
+    fn of_alarm(alarm: &'a Alarm, stream: &'a str, is_released: bool) -> Self {
+        Self::Alarm { user_id: &alarm.user_id, alarm: AlarmNotification::of(alarm, stream, is_released) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::commit::Commit;
 
 pub use box_stream::{BoxStream, ProjectionMode};
 pub use error::ProjectionError;
-pub use outcome::{Changes, CountFact, RoomChange};
+pub use outcome::{Changes, CountFact, LobbyChange, RoomChange};
 pub use quarantine::Quarantine;
 use table::Table;
 pub use tables::{Alarm, FeedRow, WithdrawalReason};

@@ -3,12 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::HeaderMap;
 use chrono::TimeDelta;
-use service_kit::{
-    clock,
-    trace::{self, TRACEPARENT},
-};
+use service_kit::{clock, trace};
 use tracing::Span;
 use wire::StreamName;
 
@@ -54,13 +50,8 @@ impl Traces {
         }
     }
 
-    /// Returns the trace headers of a notification caused by the commits at these positions.
-    pub(crate) fn headers(&self, positions: impl Iterator<Item = u64>) -> Option<HeaderMap> {
-        let traced = positions.filter_map(|position| trace::traceparent_of(self.0.get(&position)?));
-        let mut headers: Option<HeaderMap> = None;
-        for traceparent in traced {
-            headers.get_or_insert_default().append(TRACEPARENT, traceparent.as_str());
-        }
-        headers
+    /// Returns the trace context of the commit at a position, if it is traced.
+    pub(crate) fn of(&self, position: u64) -> Option<String> {
+        trace::traceparent_of(self.0.get(&position)?)
     }
 }

@@ -16,7 +16,6 @@ use supervision::ticks::next_tick;
 use tokio::{
     runtime::{self, Handle},
     sync::watch,
-    task::AbortHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 use wire::transient;
@@ -56,10 +55,9 @@ pub(crate) struct Generation {
     /// Searches have connections of their own: however many there are, other reads go on.
     search_pool: PgPool,
     reachable: watch::Receiver<bool>,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Sender<Progress>,
     /// The incarnations of the log that it is built from, as one hash.
     incarnation: Arc<str>,
-    listener: AbortHandle,
 }
 
 impl Generation {
@@ -107,7 +105,14 @@ impl Generation {
 
     /// Returns the progress according to notifications.
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.clone()
+        self.progress.subscribe()
+    }
+
+    /// Records the progress of a stream according to a notification.
+    pub(crate) fn record_progress(&self, Position { stream, sequence, .. }: Position) {
+        self.progress.send_modify(|progress| {
+            progress.insert(stream, sequence);
+        });
     }
 }
 
@@ -116,12 +121,6 @@ async fn unreachable(mut reachable: watch::Receiver<bool>) {
     if reachable.wait_for(|reachable| !reachable).await.is_err() {
         // The watch has ended, because the process stops.
         std::future::pending::<()>().await;
-    }
-}
-
-impl Drop for Generation {
-    fn drop(&mut self) {
-        self.listener.abort();
     }
 }
 
@@ -145,13 +144,12 @@ impl Generations {
         let (announce, current) = watch::channel(None);
         let (announce_upcoming, upcoming) = watch::channel(None);
         let (announce_reachable, reachable) = watch::channel(false);
-        let activations = activations(nats.clone());
+        let activations = activations(nats);
         let opener = GenerationOpener {
             options,
             pool_size: settings.database_pool,
             search_pool_size: settings.search_pool,
             search_budget_ms: settings.search_budget,
-            nats,
             upcoming: announce_upcoming,
             reachable: announce_reachable,
             requests: Handle::current(),
@@ -248,13 +246,12 @@ async fn keep_current(
     }
 }
 
-/// Opens generations. Holds the common parts of their pools and listeners.
+/// Opens generations. Holds the common parts of their pools.
 struct GenerationOpener {
     options: PgConnectOptions,
     pool_size: u32,
     search_pool_size: u32,
     search_budget_ms: u64,
-    nats: Client,
     /// Announces a generation, so that listeners subscribe to its notifications.
     upcoming: watch::Sender<Option<i64>>,
     /// True if the database answered the last read.
@@ -297,10 +294,8 @@ impl GenerationOpener {
         ]);
         let search_pool = pool(self.search_pool_size, search_pool);
         let pool = pool(self.pool_size, options);
-        let (announce, progress) = watch::channel(Progress::new());
-        let listener =
-            supervision::spawn("the progress listener", record_progress(self.nats.clone(), number, announce));
-        Generation { number, pool, search_pool, reachable: self.reachable.subscribe(), progress, incarnation, listener }
+        let progress = watch::Sender::new(Progress::new());
+        Generation { number, pool, search_pool, reachable: self.reachable.subscribe(), progress, incarnation }
     }
 }
 
@@ -358,24 +353,4 @@ fn activations(nats: Client) -> watch::Receiver<()> {
         }
     });
     activations
-}
-
-/// Records the positions that projectors announce after each commit.
-async fn record_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
-    loop {
-        match nats.subscribe(transient::all_projected(generation)).await {
-            Ok(mut notices) => {
-                while let Some(notice) = notices.next().await {
-                    let position = std::str::from_utf8(&notice.payload).ok().and_then(|text| text.parse().ok());
-                    if let Some(Position { stream, sequence, .. }) = position {
-                        progress.send_modify(|seen| {
-                            seen.insert(stream, sequence);
-                        });
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot listen to the projector's progress"),
-        }
-        sleep(WATCH_INTERVAL).await;
-    }
 }

@@ -21,7 +21,7 @@ use crate::{
     collect,
     error::Error,
     generation::Generations,
-    live::{shared::Live, tickets::Tickets},
+    live::{shared::Live, threads::Threads, tickets::Tickets},
     metrics, problems, routes,
     search::limiter::SearchLimiter,
     settings::Settings,
@@ -36,9 +36,11 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let client = nats::connect(&settings.nats.nats_url, "query-service").await?;
+    let threads = Threads::start().context("cannot start threads")?;
+    let url = settings.nats.nats_url.clone();
+    let client = threads.run(async move { nats::connect(&url, "query-service").await }).await??;
     let trust = Trust::open(&settings.trust);
-    let app = assemble(&settings, &client, trust.verifier())?;
+    let app = assemble(&settings, threads, &client, trust.verifier())?;
     let health = health(client.clone(), app.clone());
     let router = router(&settings, &app, health)?;
 
@@ -63,14 +65,14 @@ pub async fn run(
     Ok(())
 }
 
-fn assemble(settings: &Settings, client: &Client, verifier: Verifier) -> Result<App> {
+fn assemble(settings: &Settings, threads: Threads, client: &Client, verifier: Verifier) -> Result<App> {
     let generations =
         Generations::watch(settings, client.clone()).context("--database-url is not an address of PostgreSQL")?;
-    let live = Live::start(client.clone(), generations.clone(), verifier.clone(), settings);
+    let live = Live::start(threads, client.clone(), generations.clone(), verifier.clone(), settings);
     Ok(App::new(Parts {
         generations,
         verifier,
-        live: live.context("cannot start threads")?,
+        live,
         tickets: Tickets::new(client.clone()),
         searches: SearchLimiter::new(settings.search_pool, Duration::from_millis(settings.search_budget)),
         share_read_markers: settings.share_read_markers,

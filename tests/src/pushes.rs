@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::{Role, ServiceId, StackOptions};
 use push_sink::{APNS_KEY_ID, APNS_TEAM_ID, APNS_TOPIC, Behaviour, Options, Received, Service, Sink};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
 use tempfile::TempDir;
 use testing::wait::{until, until_within};
 
@@ -121,16 +121,40 @@ pub async fn until_all_sent(world: &World) {
 pub async fn until_decided(world: &World) {
     let ends = world.log().await.ends_of_boxes().await;
     until("all alarms are planned", async || {
-        let rows = query_as("select stream, incarnation, position from delivery.planned_positions");
-        let planned: Vec<(String, String, i64)> = rows.fetch_all(&mut connect(world).await).await.unwrap_or_default();
-        let is_planned = |(label, (incarnation, end)): (&String, &(String, u64))| {
-            let of_stream = planned.iter().find(|planned| (&planned.0, &planned.1) == (label, incarnation));
-            of_stream.is_some_and(|planned| planned.2.unsigned_abs() >= *end)
-        };
-        ends.iter().all(is_planned)
+        let mut database = connect(world).await;
+        for (label, (incarnation, end)) in &ends {
+            let planned = is_planned(&mut database, label, incarnation, end.cast_signed()).await;
+            if !planned.unwrap_or_default() {
+                return false;
+            }
+        }
+        true
     })
     .await;
     until("all alarms are decided", async || count_of(world, UNDECIDED).await == 0).await;
+}
+
+/// Returns true if the read model contains a stream up to its end, and the notifier has planned all its alarms.
+async fn is_planned(
+    database: &mut PgConnection,
+    label: &str,
+    incarnation: &str,
+    end: i64,
+) -> Result<bool, sqlx::Error> {
+    let newest = "select max(generation) from control.generations where state = 'active'";
+    let generation: i32 = query_scalar(newest).fetch_one(&mut *database).await?;
+    let query = format!(
+        "select exists (
+             select from read_g{generation}.checkpoints where (stream, incarnation) = ($1, $2) and position >= $3
+         ) and not exists (
+             select from read_g{generation}.alarms
+             where stream = $1 and changed > (
+                 select coalesce(max(position), 0) from delivery.planned_positions
+                 where (stream, incarnation) = ($1, $2)
+             )
+         )"
+    );
+    query_scalar(AssertSqlSafe(query)).bind(label).bind(incarnation).bind(end).fetch_one(database).await
 }
 
 async fn count_of(world: &World, query: &'static str) -> i64 {

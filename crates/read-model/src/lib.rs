@@ -16,8 +16,11 @@ pub const TABLES: &str = include_str!("../../../migrations/read_model/0001_table
 /// The secondary indexes. A generation gets them once its rows are written. Idempotent.
 pub const INDEXES: &str = include_str!("../../../migrations/read_model/0002_indexes.sql");
 
-/// The version of the projection. Increment it with every change to the rows that it writes.
-pub const PROJECTION_VERSION: u32 = 3;
+/// The channel of PostgreSQL on which changes of generations are announced.
+pub const CONTROL_CHANNEL: &str = "boxroom_control";
+
+/// The version of the projection. Increment it with every change to the rows that it writes, or to its notifications.
+pub const PROJECTION_VERSION: u32 = 4;
 
 /// The version of the feed numbering. Increment it whenever an event of a room would get another `v`: older cursors are
 /// then reset. Other changes of the read model leave cursors valid.

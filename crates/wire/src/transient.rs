@@ -1,50 +1,25 @@
 //! Subjects of messages that are not stored: notifications after a commit, signals, commands and other requests.
 
-use domain::{RoomId, UserId};
+use domain::RoomId;
 
-/// New feed rows of one room, written by this generation of the read models.
-pub fn live_room(generation: i64, room_id: &RoomId) -> String {
-    format!("live.g{generation}.room.{room_id}")
+/// What a committed batch of this stream changed in a generation of the read models. `stream` is its label.
+pub fn changes(generation: i64, stream: &str) -> String {
+    format!("live.g{generation}.{stream}")
 }
 
-/// New alarms of one user, written by this generation.
-pub fn live_user(generation: i64, user_id: &UserId) -> String {
-    format!("live.g{generation}.user.{user_id}")
+/// The [`changes`] subjects of every stream in a generation.
+pub fn all_changes(generation: i64) -> String {
+    format!("live.g{generation}.*")
 }
 
-/// The users whose own view of their rooms changed in a batch of this stream. `stream` is its label.
-pub fn room_changes(generation: i64, stream: &str) -> String {
-    format!("live.g{generation}.touched.{stream}")
+/// Alarms of this stream are new or have changed in some generation. `stream` is its label. See [`alarms_stream`].
+pub fn alarms(stream: &str) -> String {
+    format!("projected.alarms.{stream}")
 }
 
-/// The [`room_changes`] subjects of every stream in a generation.
-pub fn all_room_changes(generation: i64) -> String {
-    format!("live.g{generation}.touched.*")
-}
-
-/// The rooms whose public details changed in a batch of this stream. `stream` is its label.
-pub fn lobby_changes(generation: i64, stream: &str) -> String {
-    format!("live.g{generation}.lobby.{stream}")
-}
-
-/// The [`lobby_changes`] subjects of every stream in a generation.
-pub fn all_lobby_changes(generation: i64) -> String {
-    format!("live.g{generation}.lobby.*")
-}
-
-/// The checkpoint of a stream moved. `stream` is its label in positions and checkpoints.
-pub fn projected(generation: i64, stream: &str) -> String {
-    format!("projected.g{generation}.{stream}")
-}
-
-/// The [`live_room`], [`live_user`], [`room_changes`] and [`lobby_changes`] subjects of a generation.
-pub fn all_live(generation: i64) -> String {
-    format!("live.g{generation}.>")
-}
-
-/// The [`projected`] subjects of every stream in a generation.
-pub fn all_projected(generation: i64) -> String {
-    format!("projected.g{generation}.*")
+/// Returns the label of the stream in an [`alarms`] subject.
+pub fn alarms_stream(subject: &str) -> Option<&str> {
+    subject.strip_prefix("projected.alarms.")
 }
 
 /// Another generation of some version of the read model was activated.
@@ -116,10 +91,10 @@ pub const ASK_PRESENCE: &str = "presence.ask";
 /// The subject of a notifier's request to the command-services: remove devices that do not exist any more.
 pub const REMOVE_DEVICE: &str = "devices.remove";
 
-/// The pattern of every subject of rows, alarms and users in any generation, for permissions.
+/// The pattern of the [`changes`] subjects of every generation, for permissions.
 pub const LIVE: &str = "live.>";
 
-/// The pattern of every subject about checkpoints and activations, for permissions.
+/// The pattern of every subject about alarms and activations, for permissions.
 pub const PROJECTED: &str = "projected.>";
 
 /// The pattern of every signal, for permissions.
@@ -133,14 +108,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_names_the_generation_that_wrote_it() {
-        let room = "b1.3".parse().unwrap();
-        assert_eq!(live_room(2, &room), "live.g2.room.b1.3");
-        assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
-        assert_eq!(room_changes(2, "box-1"), "live.g2.touched.box-1");
-        assert_eq!(lobby_changes(2, "box-1"), "live.g2.lobby.box-1");
-        assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
-        assert_eq!(signal_room(&room), "signal.room.b1.3");
+    fn a_notification_names_the_generation_that_was_changed() {
+        assert_eq!(changes(2, "box-1"), "live.g2.box-1");
+        assert_eq!(alarms_stream(&alarms("box-1")), Some("box-1"));
+        assert_eq!(alarms_stream(ACTIVATED), None);
+        assert_eq!(signal_room(&"b1.3".parse().unwrap()), "signal.room.b1.3");
     }
 
     #[test]

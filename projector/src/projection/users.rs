@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{DeviceId, RoomId, UserEvent, UserId};
+use read_model::CONTROL_CHANNEL;
 use serde_json::json;
 use sqlx::{PgConnection, query};
 
@@ -15,10 +16,7 @@ use super::{
     tables::{Device, UserRow},
     write::column,
 };
-use crate::{
-    commit::{Commit, Content},
-    control_changes::CHANNEL,
-};
+use crate::commit::{Commit, Content};
 
 #[derive(Debug, Default)]
 struct Users {
@@ -59,7 +57,7 @@ pub(super) async fn project_users(
     users.write(connection).await?;
     if !users.erased.is_empty() {
         // The eraser waits for it.
-        query!("select pg_notify($1, 'users') as sent", CHANNEL).fetch_one(connection).await?;
+        query!("select pg_notify($1, 'users') as sent", CONTROL_CHANNEL).fetch_one(connection).await?;
     }
     let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
     Ok(Changes { stale_alarms, ..Changes::default() })

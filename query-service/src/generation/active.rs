@@ -2,13 +2,11 @@
 
 use std::{future::pending, sync::Arc};
 
+use read_model::CONTROL_CHANNEL;
 use sqlx::{
     Acquire, AssertSqlSafe, Connection, PgConnection,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
-
-/// The channel on which PostgreSQL notifies of changes of the control tables.
-const CHANNEL: &str = "boxroom_control";
 
 /// The payload of a change of the generations.
 const GENERATIONS: &str = "generations";
@@ -53,7 +51,7 @@ impl Control {
         let mut listener = PgListener::connect_with(&one.await?).await?;
         // A lost connection is noticed by the next use of it.
         listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
+        listener.listen(CONTROL_CHANNEL).await?;
         Ok(listener)
     }
 

@@ -21,16 +21,6 @@ use crate::{
 /// The number of alarms, and of erasures, that are read at a time, per user and stream.
 const PAGE: i64 = 50;
 
-/// A notification about the alarms of one user.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum UserNotification {
-    /// An alarm is new, has changed or was withdrawn.
-    Alarm(Alarm),
-    /// The alarms must be read again.
-    Stale,
-}
-
 /// An alarm, from a notification or from the read model.
 #[derive(Debug, Deserialize)]
 pub(super) struct Alarm {

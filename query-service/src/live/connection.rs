@@ -1,6 +1,6 @@
 //! The session of one client, from its hello to the close.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
 use service_kit::{
@@ -10,7 +10,7 @@ use service_kit::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -20,13 +20,13 @@ use super::{
     frames::{ClientFrame, FrameId, RoomFrom, ServerFrame},
     limits::{ConnectionPermit, FrameLimiter, Verdict},
     lobby_area::LobbyArea,
-    send_queue::SendQueueReceiver,
+    send_queue::{Delivery, SendQueueReceiver},
     shared::Live,
     socket::Socket,
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,
 };
-use crate::{generation::Generation, metrics::METRICS};
+use crate::metrics::METRICS;
 
 /// The timeout for the hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,15 +47,12 @@ pub(super) struct Connection<'a, T> {
     socket: &'a mut T,
     deliveries: SendQueueReceiver,
     subscriptions: Subscriptions,
-    stopping: &'a mut watch::Receiver<bool>,
-    /// Changes when a token or a session is revoked, possibly the caller's.
-    revocations: watch::Receiver<()>,
-    /// Changes when another generation is served, possibly of another log.
-    generations: watch::Receiver<Option<Arc<Generation>>>,
     frame_limiter: FrameLimiter,
     ping_at: Instant,
     expires_at: Instant,
     retry_at: Option<Instant>,
+    /// Ends at the earliest of these times.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Connection<'_, Socket> {
@@ -69,7 +66,7 @@ impl Connection<'_, Socket> {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
                 let _counted = METRICS.connected("websocket");
                 let log = start.incarnation.clone();
-                let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller, log);
+                let mut connection = Connection::new(&live, &mut socket, &caller, log);
                 let Err(closed) = connection.run_connection(session.to_string(), start, None).await;
                 (closed, Some(connection.cursor()))
             }
@@ -174,13 +171,7 @@ fn expiry_of(caller: &Caller) -> Instant {
 }
 
 impl<'a, T: Transport> Connection<'a, T> {
-    pub(super) fn new(
-        live: &'a Live,
-        socket: &'a mut T,
-        stopping: &'a mut watch::Receiver<bool>,
-        caller: &Caller,
-        log: Arc<str>,
-    ) -> Self {
+    pub(super) fn new(live: &'a Live, socket: &'a mut T, caller: &Caller, log: Arc<str>) -> Self {
         let now = Instant::now();
         let deliveries = SendQueueReceiver::new();
         let send_queue = deliveries.send_queue().clone();
@@ -195,14 +186,12 @@ impl<'a, T: Transport> Connection<'a, T> {
                 send_queue,
                 log,
             ),
-            generations: live.feeds.changes(),
             deliveries,
-            stopping,
-            revocations: live.verifier.revocations(),
             frame_limiter: FrameLimiter::new(now),
             ping_at: now + live.heartbeat,
             expires_at: expiry_of(caller),
             retry_at: None,
+            timer: Box::pin(sleep_until(now)),
         }
     }
 
@@ -217,11 +206,12 @@ impl<'a, T: Transport> Connection<'a, T> {
         start: StartPosition,
         lobby: Option<LobbyArea>,
     ) -> Result<Infallible, Closed> {
-        self.require_valid_token()?;
         let StartPosition { rooms, alarms, .. } = start;
         let send_queue = self.deliveries.send_queue().clone();
         let unknown = alarms == AlarmsFrom::Unknown;
         let mut registration = self.live.users.register(&self.caller.user_id, &send_queue, alarms).await;
+        // Later changes arrive in the send queue.
+        self.check()?;
         self.subscriptions.set_start(&rooms, registration.alarms.take());
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
@@ -256,26 +246,35 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Waits for one event and handles it.
     async fn step(&mut self) -> Result<(), Closed> {
-        let wake_at = [Some(self.ping_at), Some(self.expires_at), self.retry_at].into_iter().flatten().min();
+        let wake_at = self.ping_at.min(self.expires_at).min(self.retry_at.unwrap_or(self.ping_at));
+        if self.timer.deadline() != wake_at {
+            self.timer.as_mut().reset(wake_at);
+        }
         tokio::select! {
+            // Frames of a client are few, because their rate is limited.
+            biased;
             frame = self.socket.receive() => self.on_frame(&frame?).await?,
+            () = &mut self.timer => self.on_timer().await?,
             Some(delivery) = self.deliveries.next() => {
-                self.subscriptions.deliver(self.socket, delivery).await?;
+                self.deliver(delivery).await?;
                 for _ in 1..BATCH {
                     let Some(delivery) = self.deliveries.try_next() else { break };
-                    self.subscriptions.deliver(self.socket, delivery).await?;
+                    self.deliver(delivery).await?;
                 }
             }
-            () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_timer().await?,
-            Ok(()) = self.revocations.changed() => self.require_valid_token()?,
-            Ok(()) = self.generations.changed() => self.require_same_log()?,
-            () = stop_requested(self.stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
         }
         self.socket.flush().await?;
         if self.retry_at.is_none() && self.subscriptions.any_behind() {
             self.retry_at = Some(Instant::now() + RETRY);
         }
         Ok(())
+    }
+
+    async fn deliver(&mut self, delivery: Delivery) -> Result<(), Closed> {
+        match delivery {
+            Delivery::Check => self.check(),
+            delivery => self.subscriptions.deliver(self.socket, delivery).await,
+        }
     }
 
     async fn on_frame(&mut self, frame: &Utf8Bytes) -> Result<(), Closed> {
@@ -345,13 +344,18 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.socket.feed(answer).await
     }
 
-    fn require_valid_token(&self) -> Result<(), Closed> {
-        let revoked = self.live.verifier.reject_revoked(&self.caller);
-        revoked.map_err(|_| Closed::ByServer(CloseReason::RevokedToken))
-    }
-
-    fn require_same_log(&self) -> Result<(), Closed> {
-        if self.subscriptions.is_log_replaced() { Err(Closed::ByServer(CloseReason::OtherLog)) } else { Ok(()) }
+    /// Ends the connection if it may not continue.
+    fn check(&self) -> Result<(), Closed> {
+        if self.live.verifier.reject_revoked(&self.caller).is_err() {
+            return Err(Closed::ByServer(CloseReason::RevokedToken));
+        }
+        if self.subscriptions.is_log_replaced() {
+            return Err(Closed::ByServer(CloseReason::OtherLog));
+        }
+        if *self.live.stopping.borrow() {
+            return Err(Closed::ByServer(CloseReason::Stopping));
+        }
+        Ok(())
     }
 
     async fn on_timer(&mut self) -> Result<(), Closed> {

@@ -145,13 +145,13 @@ fn serve_stream(
     let session = clock::new_id();
     let spread_ms = spread_ms_of(session.as_u128());
     let (mut stream, body) = EventStream::open(spread_ms, live.heartbeat);
-    let mut stopping = live.stopping.subscribe();
+    let stopping = live.stopping.subscribe();
     let shared = live.clone();
     shared.threads.spawn(async move {
-        let _permit = permit;
+        let (_permit, _stopping) = (permit, stopping);
         let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
-        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, start.incarnation.clone());
+        let mut connection = Connection::new(&live, &mut stream, &caller, start.incarnation.clone());
         let Err(closed) = connection.run_connection(session.to_string(), start, lobby).await;
         let cursor = connection.cursor();
         drop(connection);

@@ -1,4 +1,4 @@
-//! The hub of room subscriptions: one NATS subscription for each room, shared by all connections that follow it.
+//! The rooms that connections of this process follow. An event is encoded once for all of them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,20 +9,16 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, HeaderValue, Message};
+use async_nats::Client;
 use domain::RoomId;
-use serde_json::value::RawValue;
-use service_kit::trace::{self, TRACEPARENT};
+use service_kit::trace;
 use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tracing::Span;
-use wire::transient;
 
 use super::{
-    listening::listen,
     live_event::{LiveEvent, UnsubscribeScope, live_event},
     replay::Feeds,
     send_queue::SendQueue,
@@ -51,16 +47,12 @@ const COMPARE_CHUNK: usize = 1000;
 /// The maximum number of rooms whose missed events are read at a time.
 const MISSED_CHUNK: usize = 100;
 
-/// The time that joining a room waits for the subscription.
-const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// The rooms that connections of this process follow. One per process.
 pub(super) struct Hub {
-    nats: Client,
     generations: Generations,
     signals: Arc<Signals>,
     rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
-    /// True if heads must be compared soon: a subscription is new, and earlier notifications may be missing.
+    /// True if heads must be compared soon, because notifications may be missing.
     must_compare: AtomicBool,
     /// Rooms with an event that must be read, because its notification lacks what other streams hold.
     unread: Mutex<HashSet<RoomId>>,
@@ -76,15 +68,12 @@ struct Channel {
     /// True until the feed is read: an event in a notification was incomplete.
     waits_for_feed: AtomicBool,
     followers: Mutex<Vec<Arc<SendQueue>>>,
-    listening: watch::Receiver<bool>,
-    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Hub {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
         let signals = Signals::start(nats.clone());
         let hub = Arc::new(Self {
-            nats,
             generations,
             signals,
             rooms: Mutex::default(),
@@ -92,7 +81,7 @@ impl Hub {
             unread: Mutex::default(),
             has_unread: Notify::new(),
         });
-        supervision::spawn("the watcher of rooms", hub.clone().recover_missed(feeds));
+        supervision::spawn("the watcher of rooms", hub.clone().recover_missed(nats, feeds));
         hub
     }
 
@@ -101,20 +90,15 @@ impl Hub {
         &self.signals
     }
 
-    /// Starts delivering a room's events to this send queue. Returns when the subscription was sent to the server.
-    pub(super) async fn join(self: &Arc<Self>, room: &RoomId, send_queue: &Arc<SendQueue>) {
-        let mut listening = {
-            let mut rooms = self.rooms();
-            if rooms.is_empty() {
-                // The reader ticks again.
-                self.has_unread.notify_one();
-            }
-            let channel = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
-            channel.followers().push(send_queue.clone());
-            channel.listening.clone()
-        };
-        // On a timeout, while NATS is unavailable, comparisons of heads recover missed events.
-        let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
+    /// Starts delivering a room's events to this send queue.
+    pub(super) fn join(&self, room: &RoomId, send_queue: &Arc<SendQueue>) {
+        let mut rooms = self.rooms();
+        if rooms.is_empty() {
+            // The reader ticks again.
+            self.has_unread.notify_one();
+        }
+        let channel = rooms.entry(room.clone()).or_insert_with(|| Arc::new(Channel::new(room)));
+        channel.followers().push(send_queue.clone());
     }
 
     /// Stops delivering a room's events to this send queue.
@@ -126,8 +110,8 @@ impl Hub {
             followers.retain(|follower| !Arc::ptr_eq(follower, send_queue));
             followers.is_empty()
         };
-        if empty && let Some(channel) = rooms.remove(room) {
-            channel.close();
+        if empty {
+            rooms.remove(room);
         }
     }
 
@@ -162,40 +146,24 @@ impl Hub {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(self: &Arc<Self>, room: &RoomId) -> Arc<Channel> {
-        let (listening, receiver) = watch::channel(false);
-        let channel = Arc::new(Channel {
-            room: room.clone(),
-            head_v: AtomicI64::new(0),
-            waits_for_feed: AtomicBool::new(false),
-            followers: Mutex::default(),
-            listening: receiver,
-            listener: Mutex::default(),
-        });
-        let listener = tokio::spawn(self.clone().listen(channel.clone(), listening));
-        *channel.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
-        channel
+    /// Delivers an event to the followers of its room, or has it read from the feed.
+    pub(super) fn deliver(&self, room: &RoomId, trace: Option<&str>, event: &str) {
+        let Some(channel) = self.rooms().get(room).cloned() else { return };
+        let _span = channel.span(trace);
+        if !channel.deliver(event, &self.signals) {
+            self.unread().insert(room.clone());
+            self.has_unread.notify_one();
+        }
     }
 
-    /// Delivers the projector's notifications of one room.
-    async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
-        let subject = |generation| transient::live_room(generation, &channel.room);
-        let on_notification = |notice: &Message| {
-            if !channel.deliver(notice, &self.signals) {
-                self.unread().insert(channel.room.clone());
-                self.has_unread.notify_one();
-            }
-        };
-        let subscribed = || {
-            self.must_compare.store(true, Ordering::Relaxed);
-            listening.send_replace(true);
-        };
-        listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
+    /// Has the heads of all rooms compared at the next tick, because notifications may have been missed.
+    pub(super) fn compare_soon(&self) {
+        self.must_compare.store(true, Ordering::Relaxed);
     }
 
     /// Compares heads whenever notifications may have been lost.
-    async fn recover_missed(self: Arc<Self>, feeds: Feeds) {
-        let statistics = self.nats.statistics();
+    async fn recover_missed(self: Arc<Self>, nats: Client, feeds: Feeds) {
+        let statistics = nats.statistics();
         let mut connects = 0;
         let mut compared = Instant::now();
         let mut ticks = interval(TICK);
@@ -267,14 +235,13 @@ impl Hub {
 }
 
 impl Channel {
-    fn followers(&self) -> MutexGuard<'_, Vec<Arc<SendQueue>>> {
-        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(room: &RoomId) -> Self {
+        let (head_v, waits_for_feed) = (AtomicI64::new(0), AtomicBool::new(false));
+        Self { room: room.clone(), head_v, waits_for_feed, followers: Mutex::default() }
     }
 
-    fn close(&self) {
-        if let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            listener.abort();
-        }
+    fn followers(&self) -> MutexGuard<'_, Vec<Arc<SendQueue>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record_head(&self, v: i64) {
@@ -285,26 +252,19 @@ impl Channel {
         }
     }
 
-    /// Encodes each event of a notification and delivers it to all followers. Returns false at an event that must be
-    /// read from the feed, with all later ones.
-    fn deliver(&self, notice: &Message, signals: &Signals) -> bool {
-        let _spans = self.spans(notice);
-        let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(&notice.payload) else {
-            tracing::warn!(room.id = %self.room, "malformed notification");
-            return true;
-        };
-        for event in events {
-            let Some((event, kind)) = self.parse_event(event.get()) else { continue };
-            // The nickname belongs to another stream, so that only reads have it. Later events wait for the read.
-            if kind == "member_joined" {
-                self.waits_for_feed.store(true, Ordering::Relaxed);
-            }
-            if self.waits_for_feed.load(Ordering::Relaxed) {
-                return false;
-            }
-            self.send_to_followers(&event);
-            self.remove_departed(&event, signals);
+    /// Encodes an event and delivers it to all followers. Returns false if it must be read from the feed, with all later
+    /// ones.
+    fn deliver(&self, event: &str, signals: &Signals) -> bool {
+        let Some((event, kind)) = self.parse_event(event) else { return true };
+        // The nickname belongs to another stream, so that only reads have it. Later events wait for the read.
+        if kind == "member_joined" {
+            self.waits_for_feed.store(true, Ordering::Relaxed);
         }
+        if self.waits_for_feed.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.send_to_followers(&event);
+        self.remove_departed(&event, signals);
         true
     }
 
@@ -344,15 +304,15 @@ impl Channel {
 }
 
 impl Channel {
-    /// Creates the last span of each traced command that caused the notification. They end when they are dropped.
-    fn spans(&self, notice: &Message) -> Vec<Span> {
-        let traces = notice.headers.iter().flat_map(|headers| headers.get_all(TRACEPARENT));
-        trace::child_spans(traces.map(HeaderValue::as_str), || {
+    /// Creates the last span of a traced command. It ends when it is dropped.
+    fn span(&self, trace: Option<&str>) -> Option<Span> {
+        let span = || {
             let followers = self.followers().len();
             tracing::info_span!(
                 target: trace::TARGET, parent: None, "push",
                 otel.kind = "consumer", room.id = %self.room, followers
             )
-        })
+        };
+        trace::child_spans(trace.into_iter(), span).pop()
     }
 }

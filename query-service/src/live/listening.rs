@@ -1,4 +1,4 @@
-//! Subscriptions to notifications of the served generation, on one subject.
+//! The subscription to notifications of the served generation.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
+use wire::transient;
 
 use crate::generation::{Generation, Generations};
 
@@ -22,21 +23,21 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn listen(
     nats: &Client,
     generations: &Generations,
-    subject: impl Fn(i64) -> String,
     subscribed: impl Fn(),
-    on_notification: impl Fn(&Message),
+    on_notification: impl Fn(&Generation, &Message),
 ) -> Infallible {
     let (mut served, mut upcoming) = (generations.changes(), generations.upcoming());
     let mut waiting: Option<(i64, Subscriber)> = None;
     loop {
-        let generation = served.borrow_and_update().as_ref().map(|generation| generation.number());
-        let prepared = waiting.take().filter(|(number, _)| Some(*number) == generation);
-        let subscription = match (prepared, generation) {
+        let generation = served.borrow_and_update().clone();
+        let number = generation.as_ref().map(|generation| generation.number());
+        let prepared = waiting.take().filter(|(waiting, _)| Some(*waiting) == number);
+        let subscription = match (prepared, number) {
             (Some((_, subscription)), _) => Some(subscription),
-            (None, Some(generation)) => nats.subscribe(subject(generation)).await.ok(),
+            (None, Some(number)) => nats.subscribe(transient::all_changes(number)).await.ok(),
             (None, None) => None,
         };
-        let Some(mut notices) = subscription else {
+        let Some((generation, mut notifications)) = generation.zip(subscription) else {
             let _ = timeout(RETRY, served.changed()).await;
             continue;
         };
@@ -45,15 +46,19 @@ pub(super) async fn listen(
         }
         subscribed();
         let receive_all = async {
-            while let Some(notice) = notices.next().await {
-                on_notification(&notice);
+            while let Some(notification) = notifications.next().await {
+                on_notification(&generation, &notification);
             }
         };
         let prepare = async {
             loop {
-                let next = upcoming.borrow_and_update().filter(|next| Some(*next) != generation);
+                let next = upcoming.borrow_and_update().filter(|next| Some(*next) != number);
                 if let Some(next) = next {
-                    waiting = nats.subscribe(subject(next)).await.ok().map(|subscription| (next, subscription));
+                    waiting = nats
+                        .subscribe(transient::all_changes(next))
+                        .await
+                        .ok()
+                        .map(|subscription| (next, subscription));
                 }
                 if upcoming.changed().await.is_err() {
                     std::future::pending::<()>().await;
@@ -62,7 +67,7 @@ pub(super) async fn listen(
         };
         tokio::select! {
             () = receive_all => sleep(RETRY).await,
-            () = another_generation(&mut served, generation) => {}
+            () = another_generation(&mut served, number) => {}
             never = prepare => never,
         }
     }

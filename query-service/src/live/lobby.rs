@@ -7,19 +7,17 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Message};
+use async_nats::Client;
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval},
 };
-use wire::transient;
 
-use super::{frames::ServerFrame, listening::listen, lobby_area::LobbyArea, replay::Feeds, send_queue::SendQueue};
+use super::{frames::ServerFrame, lobby_area::LobbyArea, replay::Feeds, send_queue::SendQueue};
 use crate::{
     error::Error,
-    generation::Generations,
     metrics::METRICS,
     rooms::find::{Filter, nearest, newest},
     views::{LobbyRoomView, RoomStatus, RoomView},
@@ -39,7 +37,7 @@ const MAX_ROOMS: i64 = 100;
 
 /// A change of a room's public details, from a notification.
 #[derive(Debug, Deserialize)]
-struct LobbyChange {
+pub(super) struct LobbyChange {
     zip_code: String,
     latitude: f64,
     longitude: f64,
@@ -82,9 +80,8 @@ impl Drop for LobbySubscription {
 }
 
 impl Lobby {
-    pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
+    pub(super) fn start(nats: Client, feeds: Feeds) -> Arc<Self> {
         let lobby = Arc::new(Self { feeds, areas: Mutex::default(), subscribed: Notify::new() });
-        supervision::spawn("the listener for changes of the lobby", lobby.clone().listen(nats.clone(), generations));
         supervision::spawn("the reader of the lobby", lobby.clone().read_stale(nats));
         lobby
     }
@@ -113,22 +110,17 @@ impl Lobby {
         self.areas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark_all_stale(&self) {
+    /// Marks all areas as changed, because changes may have been missed.
+    pub(super) fn mark_all_stale(&self) {
         self.areas().values_mut().for_each(|followed| followed.is_stale = true);
     }
 
-    /// Receives the notifications of changed rooms.
-    async fn listen(self: Arc<Self>, nats: Client, generations: Generations) {
-        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<LobbyChange>>(&notice.payload) {
-            Ok(changes) => {
-                for (area, followed) in &mut *self.areas() {
-                    followed.is_stale |=
-                        changes.iter().any(|change| area.contains(&change.zip_code, change.latitude, change.longitude));
-                }
-            }
-            Err(error) => tracing::warn!(%error, "malformed notification"),
-        };
-        listen(&nats, &generations, transient::all_lobby_changes, || self.mark_all_stale(), on_notification).await;
+    /// Marks the areas of changed rooms.
+    pub(super) fn on_changes(&self, changes: &[LobbyChange]) {
+        for (area, followed) in &mut *self.areas() {
+            followed.is_stale |=
+                changes.iter().any(|change| area.contains(&change.zip_code, change.latitude, change.longitude));
+        }
     }
 
     /// Reads the areas that have changed or whose changes may have been missed.

@@ -6,12 +6,12 @@ use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId};
 use sqlx::{Postgres, pool::PoolConnection, query, query_as};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::frames::{UnsubscribeReason, event_frame};
 use crate::{
     error::Error,
-    generation::{Generation, Generations},
+    generation::Generations,
     metrics::METRICS,
     views::{EventData, EventView, Standing},
 };
@@ -66,11 +66,6 @@ impl Feeds {
     /// interpreted.
     pub(super) fn incarnation(&self) -> Result<Arc<str>, Error> {
         Ok(self.generations.current()?.incarnation())
-    }
-
-    /// Returns a receiver that changes when the feeds may come from another log.
-    pub(super) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
-        self.generations.changes()
     }
 
     /// Waits for a permit, then acquires a connection to the served generation.

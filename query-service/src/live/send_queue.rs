@@ -44,6 +44,8 @@ pub(super) enum Delivery {
     Head(RoomId, i64),
     /// Marks that events of a room exceeded the capacity. They must be read from the feed.
     Missed(RoomId),
+    /// Asks to check again whether the connection may continue.
+    Check,
 }
 
 /// The sending end of a connection's send queue. The channels of all rooms that the connection follows hold it.
@@ -53,6 +55,8 @@ pub(super) struct SendQueue {
     waiting: AtomicUsize,
     /// True once `Overflow` was sent.
     overflowed: AtomicBool,
+    /// True while there is a `Check` in the queue.
+    is_checking: AtomicBool,
     /// The rooms with a `Missed` in the queue, which has at most one for each room.
     missed: Mutex<HashSet<RoomId>>,
 }
@@ -129,6 +133,13 @@ impl SendQueue {
         let _ = self.sender.send(Delivery::Head(room.clone(), v));
     }
 
+    /// Asks the connection to check whether it may continue.
+    pub(super) fn check(&self) {
+        if !self.is_checking.swap(true, Ordering::AcqRel) {
+            let _ = self.sender.send(Delivery::Check);
+        }
+    }
+
     fn missed_rooms(&self) -> std::sync::MutexGuard<'_, HashSet<RoomId>> {
         self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,8 +149,13 @@ impl SendQueueReceiver {
     /// Creates an empty queue.
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (waiting, overflowed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let send_queue = Arc::new(SendQueue { sender, waiting, overflowed, missed: Mutex::default() });
+        let send_queue = Arc::new(SendQueue {
+            sender,
+            waiting: AtomicUsize::new(0),
+            overflowed: AtomicBool::new(false),
+            is_checking: AtomicBool::new(false),
+            missed: Mutex::default(),
+        });
         Self { receiver, send_queue }
     }
 
@@ -174,6 +190,7 @@ impl SendQueueReceiver {
             Delivery::UserFrame(frame) | Delivery::Lobby(_, frame) => {
                 self.send_queue.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
             }
+            Delivery::Check => self.send_queue.is_checking.store(false, Ordering::Release),
             Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overflow => {}
         }
         delivery

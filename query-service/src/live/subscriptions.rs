@@ -139,7 +139,7 @@ impl Subscriptions {
             return Ok(Outcome::Answered);
         }
         // Joins first: events during the read wait in the queue, and those that the feed had are dropped there.
-        self.hub.join(room, &self.send_queue).await;
+        self.hub.join(room, &self.send_queue);
         let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX), PAGE).await;
         match found.and_then(|replay| require_access(replay, v)) {
             Ok(replay) => {
@@ -261,6 +261,8 @@ impl Subscriptions {
                 socket.mark(|| self.cursor()).await
             }
             Delivery::Overflow => Err(Closed::ByServer(CloseReason::TooSlow)),
+            // Handled by the connection.
+            Delivery::Check => Ok(()),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
                     following.known_v = following.known_v.max(v);

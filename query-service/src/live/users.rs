@@ -7,18 +7,16 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Message};
+use async_nats::Client;
 use domain::{Position, UserId};
 use tokio::{
-    sync::{Notify, watch},
+    sync::Notify,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use wire::transient;
 
 use super::{
-    alarms::{AlarmItem, UserNotification},
+    alarms::{Alarm, AlarmItem},
     cursor::AlarmsFrom,
-    listening::listen,
     replay::Feeds,
     seen_by::SeenBy,
     send_queue::SendQueue,
@@ -26,11 +24,11 @@ use super::{
 };
 use crate::{
     error::Error,
-    generation::Generations,
     metrics::{METRICS, Queue},
 };
 use connected_user::ConnectedUser;
-use connected_users::{ConnectedUsers, RoomChange};
+use connected_users::ConnectedUsers;
+pub(super) use connected_users::RoomChange;
 
 mod connected_user;
 mod connected_users;
@@ -47,13 +45,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The maximum number of users in one read.
 const CHUNK: usize = 500;
 
-/// The time that a new connection waits for its starting positions, and then for the subscription.
+/// The time that a new connection waits for its starting positions.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The users who are connected to this process. One per process.
 pub(super) struct Users {
-    nats: Client,
-    generations: Generations,
     feeds: Feeds,
     /// None if no read markers are shown to other members.
     seen_by: Option<Arc<SeenBy>>,
@@ -90,20 +86,14 @@ impl Drop for UserRegistration {
 }
 
 impl Users {
-    pub(super) fn start(
-        nats: Client,
-        generations: Generations,
-        feeds: Feeds,
-        seen_by: Option<Arc<SeenBy>>,
-    ) -> Arc<Self> {
+    pub(super) fn start(nats: Client, feeds: Feeds, seen_by: Option<Arc<SeenBy>>) -> Arc<Self> {
         let (present, connected, latest) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
-        let users = Arc::new(Self { nats, generations, feeds, seen_by, present, connected, latest });
-        supervision::spawn("the listener for changes of users", users.clone().listen());
-        supervision::spawn("the watcher of users", users.clone().read_stale());
+        let users = Arc::new(Self { feeds, seen_by, present, connected, latest });
+        supervision::spawn("the watcher of users", users.clone().read_stale(nats));
         users
     }
 
-    /// Starts delivering a user's data to this send queue. Returns when the subscription was sent to the server.
+    /// Starts delivering a user's data to this send queue.
     pub(super) async fn register(
         self: &Arc<Self>,
         user: &UserId,
@@ -122,9 +112,8 @@ impl Users {
         };
         let registration =
             UserRegistration { users: self.clone(), user: user.clone(), send_queue: send_queue.clone(), alarms };
-        let mut listening = self.present().join(user, send_queue, seen, |user| self.open(user));
+        self.present().join(user, send_queue, seen);
         self.connected.notify_one();
-        let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
         registration
     }
 
@@ -149,58 +138,44 @@ impl Users {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(self: &Arc<Self>, user: &UserId) -> Arc<ConnectedUser> {
-        let (announce, listening) = watch::channel(false);
-        let connected_user = Arc::new(ConnectedUser::new(user.clone(), listening));
-        connected_user.set_listener(tokio::spawn(self.clone().listen_to_user(connected_user.clone(), announce)));
-        connected_user
+    /// Asks all connections to check whether they may continue.
+    pub(super) fn check_all(&self) {
+        self.present().users().for_each(|connected_user| connected_user.check());
     }
 
-    /// Delivers the notifications of one user's alarms.
-    async fn listen_to_user(self: Arc<Self>, connected_user: Arc<ConnectedUser>, listening: watch::Sender<bool>) {
-        let subject = |generation| transient::live_user(generation, connected_user.id());
-        let on_notification = |notice: &Message| match serde_json::from_slice(&notice.payload) {
-            Ok(notifications) => self.on_notifications(&connected_user, notifications),
-            Err(error) => tracing::warn!(user.id = %connected_user.id(), %error, "malformed notification"),
-        };
-        let subscribed = || {
-            self.present().mark_alarms_stale([connected_user.id()], Instant::now());
-            listening.send_replace(true);
-        };
-        listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
-    }
-
-    fn on_notifications(&self, connected_user: &ConnectedUser, notifications: Vec<UserNotification>) {
-        let now = Instant::now();
-        for notification in notifications {
-            match notification {
-                UserNotification::Alarm(alarm) => {
-                    connected_user.send_alarm(&AlarmItem::Alarm(alarm));
-                    self.present().schedule_unread_alarms(connected_user, now);
-                }
-                UserNotification::Stale => self.present().mark_alarms_stale([connected_user.id()], now),
-            }
+    /// Delivers a change of an alarm.
+    pub(super) fn on_alarm(&self, user: &UserId, alarm: Alarm) {
+        let mut present = self.present();
+        if let Some(connected_user) = present.get(user) {
+            connected_user.send_alarm(&AlarmItem::Alarm(alarm));
+            present.schedule_unread_alarms(&connected_user, Instant::now());
         }
     }
 
-    /// Receives the notifications of changed rooms.
-    async fn listen(self: Arc<Self>) {
-        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<RoomChange>>(&notice.payload) {
-            Ok(changes) => {
-                if let Some(seen_by) = &self.seen_by {
-                    changes.iter().filter_map(RoomChange::marker).for_each(|(room, user)| seen_by.on_moved(room, user));
-                }
-                self.present().apply_changes(changes, Instant::now());
-            }
-            Err(error) => tracing::warn!(%error, "malformed notification"),
-        };
-        let subscribed = || self.present().forget_counts(Instant::now());
-        listen(&self.nats, &self.generations, transient::all_room_changes, subscribed, on_notification).await;
+    /// Schedules a read of a user's alarms.
+    pub(super) fn on_stale_alarms(&self, user: &UserId) {
+        let mut present = self.present();
+        if present.get(user).is_some() {
+            present.mark_alarms_stale([user], Instant::now());
+        }
+    }
+
+    /// Applies changes of users' own view of rooms.
+    pub(super) fn on_room_changes(&self, changes: Vec<RoomChange>) {
+        if let Some(seen_by) = &self.seen_by {
+            changes.iter().filter_map(RoomChange::marker).for_each(|(room, user)| seen_by.on_moved(room, user));
+        }
+        self.present().apply_changes(changes, Instant::now());
+    }
+
+    /// Forgets all unread counts, because facts may have been missed.
+    pub(super) fn forget_counts(&self) {
+        self.present().forget_counts(Instant::now());
     }
 
     /// Reads the alarms and rooms that have changed or may have been missed.
-    async fn read_stale(self: Arc<Self>) {
-        let statistics = self.nats.statistics();
+    async fn read_stale(self: Arc<Self>, nats: Client) {
+        let statistics = nats.statistics();
         let (mut connects, mut swept_at) = (0, Instant::now());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

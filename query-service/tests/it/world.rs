@@ -203,7 +203,7 @@ impl World {
     /// Publishes the notification of a checkpoint.
     pub(super) async fn announce(&self, stream: &str, position: u64) {
         let text = format!("{stream}.life.{position}");
-        self.publish(&format!("projected.g1.{stream}"), &text).await;
+        self.publish_changes(1, &[json!({ "position": text })]).await;
     }
 
     /// Appends an event to the feed of north.2 without a notification.
@@ -249,8 +249,8 @@ impl World {
     /// Publishes a generation's notification of an event in the feed of north.2.
     pub(super) async fn publish_event_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
         let data = whole(v, kind, by, data);
-        let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
-        self.publish(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
+        let event = json!({ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data });
+        self.publish_changes(generation, &[event_of(&event)]).await;
     }
 
     /// Appends the event of a command with this id to the feed of north.2 and publishes its notification.
@@ -259,7 +259,7 @@ impl World {
         let mut event = json!({ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by });
         event["data"] = whole(v, kind, by, data);
         event["command_id"] = json!(command_id);
-        self.publish("live.g1.room.north.2", &json!([event]).to_string()).await;
+        self.publish_changes(1, &[event_of(&event)]).await;
     }
 
     /// Appends an event to the feed of north.2 and publishes its notification.
@@ -317,12 +317,12 @@ impl World {
             "is_withdrawn": false, "is_released": false,
         });
         alarm.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        self.publish("live.g1.user.ana", &json!([{ "alarm": alarm }]).to_string()).await;
+        self.publish_changes(1, &[json!({ "alarm": { "user_id": "ana", "alarm": alarm } })]).await;
     }
 
     /// Publishes the notification that ana's alarms must be read again.
     pub(super) async fn publish_stale(&self) {
-        self.publish("live.g1.user.ana", r#"["stale"]"#).await;
+        self.publish_changes(1, &[json!({ "stale_alarms": { "user_id": "ana" } })]).await;
     }
 
     /// Moves a user's read marker in north.2 and publishes its notification.
@@ -342,7 +342,7 @@ impl World {
     }
 
     async fn publish_change(&self, change: &Value) {
-        self.publish("live.g1.touched.box-1", &json!([change]).to_string()).await;
+        self.publish_changes(1, &[json!({ "room": change })]).await;
     }
 
     /// Returns the number of transactions since the start of the database.
@@ -354,12 +354,14 @@ impl World {
     /// Publishes the notification that a room with this postal code and location has changed.
     pub(super) async fn change_lobby(&self, zip_code: &str, (latitude, longitude): (f64, f64)) {
         let change =
-            json!([{ "room_id": "north.2", "zip_code": zip_code, "latitude": latitude, "longitude": longitude }]);
-        self.publish("live.g1.lobby.box-1", &change.to_string()).await;
+            json!({ "room_id": "north.2", "zip_code": zip_code, "latitude": latitude, "longitude": longitude });
+        self.publish_changes(1, &[json!({ "lobby": change })]).await;
     }
 
-    async fn publish(&self, subject: &str, payload: &str) {
-        self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
+    /// Publishes a notification of these changes in a generation.
+    async fn publish_changes(&self, generation: i32, changes: &[Value]) {
+        let (subject, payload) = (format!("live.g{generation}.box-1"), json!(changes).to_string());
+        self.projector.publish(subject, payload.into()).await.unwrap();
         self.projector.flush().await.unwrap();
     }
 
@@ -495,4 +497,9 @@ async fn activate(admin: &PgPool, number: i32) {
         .execute(admin)
         .await
         .unwrap();
+}
+
+/// The change of a notification with an event in the feed of north.2.
+fn event_of(event: &Value) -> Value {
+    json!({ "event": { "room_id": "north.2", "trace": null, "event": event } })
 }

@@ -201,7 +201,7 @@ const ON_A_STREAM: [&str; 42] = [
 ];
 
 /// The operations on the server, and the subjects between processes.
-const BESIDES: [&str; 43] = [
+const BESIDES: [&str; 42] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
@@ -220,9 +220,8 @@ const BESIDES: [&str; 43] = [
     "$SYS.REQ.USER.INFO",
     "$SYS.ACCOUNT.CORE.DISCONNECT",
     "$SRV.PING",
-    "live.g1.room.b1.1",
-    "live.g1.user.ann",
-    "projected.g1.box-0",
+    "live.g1.box-0",
+    "projected.alarms.box-0",
     "projected.activated",
     "signal.room.b1.1",
     "ops.projector.status",

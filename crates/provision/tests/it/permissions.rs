@@ -65,15 +65,15 @@ async fn notifications_go_only_from_the_projector_to_the_query_service() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (projector, query) = (client(&nats, Account::Projector).await, client(&nats, Account::Query).await);
     let mut heard = query.subscribe("live.g1.>").await.unwrap();
-    let mut checkpoints = query.subscribe("projected.g1.*").await.unwrap();
-    for subject in ["live.g1.room.b1.1", "projected.g1.box-0"] {
+    let mut activations = query.subscribe("projected.>").await.unwrap();
+    for subject in ["live.g1.box-0", "projected.activated"] {
         query.publish(subject, "forged".into()).await.unwrap();
     }
     round_trip(&query, Account::Query).await;
-    for subject in ["live.g1.room.b1.1", "projected.g1.box-0"] {
+    for subject in ["live.g1.box-0", "projected.activated"] {
         projector.publish(subject, "true".into()).await.unwrap();
     }
-    for listening in [&mut heard, &mut checkpoints] {
+    for listening in [&mut heard, &mut activations] {
         let notice = timeout(Duration::from_secs(5), listening.next()).await.unwrap().unwrap();
         assert_eq!(notice.payload, "true");
     }
@@ -104,13 +104,13 @@ async fn query_services_signal_to_each_other() {
 }
 
 #[tokio::test]
-async fn a_notifier_learns_of_progress_asks_for_presence_and_keeps_its_position() {
+async fn a_notifier_learns_of_alarms_asks_for_presence_and_keeps_its_position() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (projector, notifier) = (client(&nats, Account::Projector).await, client(&nats, Account::Notifier).await);
-    let mut progress = notifier.subscribe("projected.>").await.unwrap();
+    let mut alarms = notifier.subscribe("projected.>").await.unwrap();
     round_trip(&notifier, Account::Notifier).await;
-    projector.publish("projected.g1.box-0", "true".into()).await.unwrap();
-    assert_eq!(timeout(Duration::from_secs(5), progress.next()).await.unwrap().unwrap().payload, "true");
+    projector.publish("projected.alarms.box-0", "true".into()).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), alarms.next()).await.unwrap().unwrap().payload, "true");
 
     let inbox = notifier.new_inbox();
     let mut answers = notifier.subscribe(inbox.clone()).await.unwrap();

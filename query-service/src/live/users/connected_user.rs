@@ -7,7 +7,7 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use domain::{MessageId, RoomId, UserId};
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 use crate::alarm_summary::Unread;
 use crate::live::{
@@ -24,8 +24,6 @@ use crate::metrics::{METRICS, Queue};
 pub(super) struct ConnectedUser {
     id: UserId,
     state: Mutex<State>,
-    listening: watch::Receiver<bool>,
-    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -47,22 +45,12 @@ struct UserConnection {
 }
 
 impl ConnectedUser {
-    pub(super) fn new(id: UserId, listening: watch::Receiver<bool>) -> Self {
-        Self { id, state: Mutex::default(), listening, listener: Mutex::default() }
+    pub(super) fn new(id: UserId) -> Self {
+        Self { id, state: Mutex::default() }
     }
 
     pub(super) fn id(&self) -> &UserId {
         &self.id
-    }
-
-    /// Sets the task that receives this user's alarms.
-    pub(super) fn set_listener(&self, listener: JoinHandle<()>) {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
-    }
-
-    /// Returns a receiver that becomes true when the user's alarms are subscribed.
-    pub(super) fn listening(&self) -> watch::Receiver<bool> {
-        self.listening.clone()
     }
 
     /// Adds a connection, which has these alarms already. Returns false if the user's rooms were not read yet.
@@ -81,15 +69,16 @@ impl ConnectedUser {
         rooms.is_some()
     }
 
-    /// Removes a connection. Returns false if it was the last one, and stops the listener then.
+    /// Removes a connection. Returns false if it was the last one.
     pub(super) fn leave(&self, send_queue: &Arc<SendQueue>) -> bool {
         let mut state = self.state();
         state.connected.retain(|connected| !Arc::ptr_eq(&connected.send_queue, send_queue));
-        let is_connected = !state.connected.is_empty();
-        if !is_connected && let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            listener.abort();
-        }
-        is_connected
+        !state.connected.is_empty()
+    }
+
+    /// Asks the connections to check whether they may continue.
+    pub(super) fn check(&self) {
+        self.state().connected.iter().for_each(|connected| connected.send_queue.check());
     }
 
     /// Begins a read of alarms for the present connections. Later ones may know positions that the read does not.

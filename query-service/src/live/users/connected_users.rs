@@ -8,7 +8,7 @@ use std::{
 
 use domain::{MessageId, RoomId, UserId};
 use serde::Deserialize;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::ConnectedUser;
 use crate::live::{
@@ -24,7 +24,7 @@ const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 /// A change of users' own view of a room, from a notification. With versions: new facts for the counts of all members.
 /// With a user and a message: a read marker. With a user only: a membership.
 #[derive(Debug, Deserialize)]
-pub(super) struct RoomChange {
+pub(in crate::live) struct RoomChange {
     room_id: RoomId,
     user_id: Option<UserId>,
     message_id: Option<MessageId>,
@@ -65,20 +65,14 @@ pub(super) struct ConnectedUsers {
 
 impl ConnectedUsers {
     /// Adds a connection of a user, and the user with the first one.
-    pub(super) fn join(
-        &mut self,
-        user: &UserId,
-        send_queue: &Arc<SendQueue>,
-        alarms: SentAlarms,
-        open: impl FnOnce(&UserId) -> Arc<ConnectedUser>,
-    ) -> watch::Receiver<bool> {
-        let connected_user = self.users.entry(user.clone()).or_insert_with(|| open(user));
+    pub(super) fn join(&mut self, user: &UserId, send_queue: &Arc<SendQueue>, alarms: SentAlarms) {
+        let connected_user =
+            self.users.entry(user.clone()).or_insert_with(|| Arc::new(ConnectedUser::new(user.clone())));
         let now = Instant::now();
         if !connected_user.join(send_queue, alarms) {
             self.rooms.at(user, now);
         }
         self.alarms.at(user, now);
-        connected_user.listening()
     }
 
     /// Removes a connection of a user, and the user with the last one.
@@ -92,6 +86,11 @@ impl ConnectedUsers {
 
     pub(super) fn is_empty(&self) -> bool {
         self.users.is_empty()
+    }
+
+    /// Returns a connected user.
+    pub(super) fn get(&self, user: &UserId) -> Option<Arc<ConnectedUser>> {
+        self.users.get(user).cloned()
     }
 
     /// Returns all connected users.
@@ -261,8 +260,7 @@ mod tests {
 
     fn joined(present: &mut ConnectedUsers, name: &str) -> SendQueueReceiver {
         let deliveries = SendQueueReceiver::new();
-        let open = |user: &UserId| Arc::new(ConnectedUser::new(user.clone(), watch::channel(false).1));
-        present.join(&user(name), deliveries.send_queue(), SentAlarms::default(), open);
+        present.join(&user(name), deliveries.send_queue(), SentAlarms::default());
         deliveries
     }
 
