@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
 use credentials::{Accounts, LoginAttempts, Revocations, Sessions, SigningKeys};
-use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, VerifyError, verify};
+use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, OpenerClaims, VerifyError, verify};
 use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use service_kit::{
     auth::{Trust, Verifier},
@@ -38,6 +38,7 @@ use crate::{
     nicknames::{self, Nicknames},
     passwords::Passwords,
     problems::Code,
+    quotas::Quotas,
     readiness, removed_devices, routes,
     server_clock::ServerClock,
     settings::Settings,
@@ -164,6 +165,8 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         users: Executor::start(Arc::clone(&shared), options),
         stores: Executor::start(Arc::clone(&shared), options),
         nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
+        openers: OpenerClaims::new(Arc::clone(&shared), settings.partitions),
+        quotas: Quotas::new(&settings.quotas),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.server().clone()),

@@ -18,6 +18,8 @@ use service_kit::{
 use text::emoji;
 use wire::trust;
 
+use crate::quotas::QuotaArgs;
+
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;
 
@@ -40,6 +42,10 @@ pub struct Settings {
     /// The rate limits of requests, over HTTP and NATS together.
     #[command(flatten)]
     pub rates: RateArgs,
+
+    /// The quotas of users.
+    #[command(flatten)]
+    pub quotas: QuotaArgs,
 
     /// The NATS server.
     #[command(flatten)]

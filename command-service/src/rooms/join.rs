@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::Created, app::App, error::Error, login_throttle::ThrottleKey, passwords::RoomPassword, paths::RoomPath,
-    request::OptionalBodyCommand, schemas, stamp::Stamp,
+    quotas, request::OptionalBodyCommand, schemas, stamp::Stamp,
 };
 
 /// A request to join a room.
@@ -84,5 +84,11 @@ async fn try_to_join(
     };
     let (room, user) = (room_id.clone(), user_id.clone());
     let command = RoomCommand::JoinRoom { user_id: user, password, at: stamp.at }.in_room(room);
-    Ok(app.in_room(room_id, command, stamp.by(user_id)).await)
+    let admission = quotas::joining(app, user_id);
+    let _guard = quotas::lock_joins(app, user_id).await;
+    let joined = app.prepared_in_room(room_id, command, stamp.by(user_id), &admission.preparation()).await;
+    match joined {
+        Err(refused @ CommandError::Refused(_)) => Ok(Err(refused)),
+        joined => Ok(Ok(admission.conclude(joined)?)),
+    }
 }

@@ -83,7 +83,7 @@ pub(crate) async fn open_room(
     Command { body, stamp }: Command<OpenRoom>,
 ) -> Result<Created, Error> {
     let command = body.into_command(&app, host.clone(), &stamp).await?;
-    let committed = opening::open(&app, &box_id, command, stamp.by(&host)).await?;
+    let committed = opening::open(&app, &box_id, (&host, command), stamp.by(&host)).await?;
     let opened = committed.events.iter().find_map(|event| match event {
         BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { .. } } => Some(room_id),
         _ => None,

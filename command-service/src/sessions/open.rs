@@ -9,7 +9,9 @@ use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::{Session, start_session};
-use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
+use crate::{
+    app::App, error::Error, login_throttle::ThrottleKey, problems::Code, quotas::Taken, request::Command, schemas,
+};
 
 /// The sign-in of a user or an operator.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,7 +50,10 @@ pub(crate) async fn open_session(
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         user.nickname().ok_or(Code::WrongCredentials)?;
     }
-    Ok(Json(start_session(&app, &stored, &body.user_id, &role).await?))
+    let taken = app.quotas.sign_in(&body.user_id)?;
+    let session = start_session(&app, &stored, &body.user_id, &role).await?;
+    taken.into_iter().for_each(Taken::keep);
+    Ok(Json(session))
 }
 
 fn role(account: &Account) -> Option<Role> {

@@ -15,6 +15,7 @@ mod issuer;
 mod nicknames;
 mod outages;
 mod partitions;
+mod quotas;
 mod registration;
 mod sessions;
 mod start;
