@@ -28,6 +28,7 @@ use crate::{
     settings::ReactionCode,
     signing::Signing,
     stamp::{RequestSecret, Stamp},
+    users::registration_policy::RegistrationPolicy,
 };
 
 /// The shared parts. Cheap to clone.
@@ -56,6 +57,7 @@ pub(crate) struct Parts {
     /// The claims of users on slots for open rooms.
     pub(crate) openers: OpenerClaims,
     pub(crate) quotas: Quotas,
+    pub(crate) registration: RegistrationPolicy,
     pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,

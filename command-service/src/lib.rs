@@ -20,7 +20,7 @@ mod error;
 mod numbers;
 mod paths;
 mod problems;
-pub mod quotas;
+mod quotas;
 mod readiness;
 mod request;
 mod schemas;

@@ -49,6 +49,10 @@ problems! {
     WrongPassword 403 "wrong-password" "Wrong room password"
         "The room is locked, and the password is missing or wrong.";
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
+    RegistrationClosed 403 "registration-closed" "Registration is closed"
+        "This installation takes no registrations.";
+    InvalidInvitation 403 "invalid-invitation" "A valid invitation is needed"
+        "This installation takes registrations by invitation, and the invitation is missing, unknown, expired or used up.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
@@ -107,6 +111,8 @@ problems! {
         "The caller used this key for the same aggregate with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"
         "Passwords are not checked until the time in `Retry-After` has passed.";
+    TooManyRegistrations 429 "too-many-registrations" "Too many registrations"
+        "Too many users have registered from the client's address, or in total, in one hour.";
     TooManyRooms 429 "too-many-rooms" "Too many rooms opened" "The caller has opened too many rooms in one day.";
     TooManyMessages 429 "too-many-messages" "Too many messages"
         "The caller has posted and edited too many messages in one minute.";

@@ -5,7 +5,7 @@
 //! repeats.
 
 pub(crate) use admission::Admission;
-pub(crate) use counter::Taken;
+pub(crate) use counter::{Quota, Taken};
 
 mod admission;
 mod counter;
@@ -16,8 +16,6 @@ use clap::Args;
 use credentials::KeyedMutex;
 use domain::UserId;
 use tokio::sync::MutexGuard;
-
-use counter::Quota;
 
 use crate::{app::App, error::Error, problems::Code};
 
@@ -58,6 +56,10 @@ pub struct QuotaArgs {
     /// Most sessions of one user or operator, of which the oldest ends; 0 for no limit
     #[arg(long, env = "BOXROOM_SESSIONS_PER_USER", default_value_t = 20, value_name = "SESSIONS")]
     pub sessions_per_user: usize,
+
+    /// Most passwords of one address, and room passwords of one user, that wait at the same time; 0 for no limit
+    #[arg(long, env = "BOXROOM_PASSWORDS_PER_CALLER", default_value_t = 16, value_name = "PASSWORDS")]
+    pub passwords_per_caller: usize,
 }
 
 /// The quotas of all users in this process.

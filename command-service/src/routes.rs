@@ -15,12 +15,13 @@ use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
 use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound, MessageDeleted,
-    MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists,
-    StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks,
-    TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRooms, TooManySignIns, TooMuchText,
-    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
+    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
+    RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward,
+    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms,
+    TooManyKicks, TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations,
+    TooManyRooms, TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
+    WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -43,7 +44,8 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Public, Created,
-            &[UserExists, NicknameTaken, NicknamesNotReady, TooManyAttempts, Busy]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
+                TooManyRegistrations, Busy]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.

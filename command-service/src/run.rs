@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
-use credentials::{Accounts, LoginAttempts, Revocations, Sessions, SigningKeys};
+use credentials::{Accounts, Invitations, LoginAttempts, Revocations, Sessions, SigningKeys};
 use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, OpenerClaims, VerifyError, verify};
 use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use service_kit::{
@@ -44,6 +44,7 @@ use crate::{
     settings::Settings,
     signing::Signing,
     stamp::RequestSecret,
+    users::registration_policy::RegistrationPolicy,
     well_known,
 };
 
@@ -167,13 +168,14 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
         openers: OpenerClaims::new(Arc::clone(&shared), settings.partitions),
         quotas: Quotas::new(&settings.quotas),
+        registration: RegistrationPolicy::new(&settings.registration, Invitations::new(log.server().clone())),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.server().clone()),
         keys,
         clock: Arc::new(ServerClock::of(log.clone())),
         login_throttle: LoginThrottle::new(LoginAttempts::new(log.server().clone())),
-        passwords: Passwords::new().context("passwords cannot be hashed")?,
+        passwords: Passwords::new(settings.quotas.passwords_per_caller).context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.server().clone()),
         revocations: Revocations::new(log.server().clone()),
         signing,

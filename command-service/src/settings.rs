@@ -18,7 +18,7 @@ use service_kit::{
 use text::emoji;
 use wire::trust;
 
-use crate::quotas::QuotaArgs;
+use crate::{quotas::QuotaArgs, users::registration_policy::RegistrationArgs};
 
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;
@@ -46,6 +46,10 @@ pub struct Settings {
     /// The quotas of users.
     #[command(flatten)]
     pub quotas: QuotaArgs,
+
+    /// The conditions of registrations.
+    #[command(flatten)]
+    pub registration: RegistrationArgs,
 
     /// The NATS server.
     #[command(flatten)]

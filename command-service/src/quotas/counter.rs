@@ -1,6 +1,7 @@
 //! A counter for each user, which begins anew after a period.
 
 use std::{
+    hash::Hash,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,16 +15,16 @@ use tokio::time::Instant;
 
 use crate::{error::Error, problems::Code};
 
-/// The maximum number of users that are counted at the same time. Beyond it, the counters of the least active users
+/// The maximum number of users that are counted at the same time. Beyond it, the counters of the least active ones
 /// begin anew.
 const MAX_COUNTED: u64 = 1_000_000;
 
-/// A limit of each user for a period, which begins with the first use.
-pub(crate) struct Quota {
+/// A limit of each user (or another key) for a period, which begins with the first use.
+pub(crate) struct Quota<K = UserId> {
     limit: u64,
     period: Duration,
     code: Code,
-    windows: Cache<UserId, Arc<Window>>,
+    windows: Cache<K, Arc<Window>>,
 }
 
 /// The use of one user in one period.
@@ -40,20 +41,20 @@ pub(crate) struct Taken {
     amount: u64,
 }
 
-impl Quota {
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Quota<K> {
     /// Creates a quota; 0 stands for no limit. Users who exceed it get this problem.
-    pub(super) fn new(limit: u64, period: Duration, code: Code) -> Self {
+    pub(crate) fn new(limit: u64, period: Duration, code: Code) -> Self {
         let windows = Cache::builder().max_capacity(MAX_COUNTED).time_to_live(period).build();
         Self { limit, period, code, windows }
     }
 
     /// Takes an amount from the quota of a user. None if there is no limit.
-    pub(super) fn take(&self, user_id: &UserId, amount: u64) -> Result<Option<Taken>, Error> {
+    pub(crate) fn take(&self, key: &K, amount: u64) -> Result<Option<Taken>, Error> {
         if self.limit == 0 {
             return Ok(None);
         }
         let begin = || Arc::new(Window { began_at: Instant::now(), used: AtomicU64::new(0) });
-        let window = self.windows.get_with_by_ref(user_id, begin);
+        let window = self.windows.get_with_by_ref(key, begin);
         let within_limit = |used: u64| used.checked_add(amount).filter(|used| *used <= self.limit);
         match window.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within_limit) {
             Ok(_) => Ok(Some(Taken { window, amount })),
@@ -72,6 +73,7 @@ impl Quota {
 fn period_name(period: Duration) -> String {
     match period.as_secs() {
         60 => "a minute".to_owned(),
+        3600 => "an hour".to_owned(),
         86_400 => "a day".to_owned(),
         seconds => format!("{seconds} seconds"),
     }

@@ -8,8 +8,16 @@ use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, passwords::RoomPassword, paths::RoomPath,
-    quotas, request::OptionalBodyCommand, schemas, stamp::Stamp,
+    answer::Created,
+    app::App,
+    error::Error,
+    login_throttle::ThrottleKey,
+    passwords::{RoomPassword, Work},
+    paths::RoomPath,
+    quotas,
+    request::OptionalBodyCommand,
+    schemas,
+    stamp::Stamp,
 };
 
 /// A request to join a room.
@@ -76,8 +84,10 @@ async fn try_to_join(
         (None, _) => PasswordProof::Missing,
         (Some(password), Some(hash)) => {
             let throttle_key = ThrottleKey::room(room_id, user_id);
-            let is_correct =
-                app.login_throttle.check(&throttle_key, app.passwords.matches(password.clone(), Some(hash))).await?;
+            let is_correct = app
+                .login_throttle
+                .check(&throttle_key, app.passwords.matches(Work::Room(user_id), password.clone(), Some(hash)))
+                .await?;
             if is_correct { PasswordProof::Matches(hash.to_owned()) } else { PasswordProof::Wrong }
         }
         (Some(_), None) => PasswordProof::Wrong,

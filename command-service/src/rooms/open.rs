@@ -13,8 +13,16 @@ use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole_number, passwords::NewRoomPassword, paths::BoxPath,
-    problems::Code, request::Command, schemas, stamp::Stamp,
+    answer::Created,
+    app::App,
+    error::Error,
+    numbers::whole_number,
+    passwords::{NewRoomPassword, Work},
+    paths::BoxPath,
+    problems::Code,
+    request::Command,
+    schemas,
+    stamp::Stamp,
 };
 
 /// A room to open on a free box.
@@ -37,7 +45,7 @@ pub(crate) struct OpenRoom {
     #[schema(value_type = schemas::MaxMembers)]
     max_members: MaxMembers,
     /// The password; absent for a room without a lock.
-    #[schema(value_type = Option<schemas::RoomPassword>)]
+    #[schema(value_type = Option<schemas::NewRoomPassword>)]
     #[serde(default)]
     #[eserde(compat)]
     password: Option<NewRoomPassword>,
@@ -55,7 +63,7 @@ impl OpenRoom {
             return Err(Code::StoreNotFound.into());
         }
         let password_hash = match password {
-            Some(password) => Some(app.passwords.hash(password).await?),
+            Some(password) => Some(app.passwords.hash(Work::Room(&host), password).await?),
             None => None,
         };
         let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use super::{Session, start_session};
 use crate::{
-    app::App, error::Error, login_throttle::ThrottleKey, problems::Code, quotas::Taken, request::Command, schemas,
+    app::App, error::Error, login_throttle::ThrottleKey, passwords::Work, problems::Code, quotas::Taken,
+    request::Command, schemas,
 };
 
 /// The sign-in of a user or an operator.
@@ -42,7 +43,10 @@ pub(crate) async fn open_session(
     let stored = app.accounts.get(&body.user_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
     let throttle_key = ThrottleKey::account(&app.secret, &body.user_id, address);
-    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.password, hash)).await?;
+    let is_correct = app
+        .login_throttle
+        .check(&throttle_key, app.passwords.matches(Work::SignIn(address), body.password, hash))
+        .await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {

@@ -24,7 +24,7 @@ use crate::contract::Contract;
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// The quotas of users, which tests do not reach unless they set one.
-const QUOTAS: [&str; 8] = [
+const QUOTAS: [&str; 11] = [
     "--open-rooms-per-user",
     "--joined-rooms-per-user",
     "--rooms-per-day",
@@ -33,6 +33,9 @@ const QUOTAS: [&str; 8] = [
     "--nicknames-per-day",
     "--sign-ins-per-day",
     "--sessions-per-user",
+    "--passwords-per-caller",
+    "--registrations-per-address",
+    "--registrations-per-hour",
 ];
 
 /// A nats-server and the keys of an installation.

@@ -11,6 +11,7 @@ mod crashes;
 mod deadlines;
 mod disconnects;
 mod gateway;
+mod invitations;
 mod issuer;
 mod nicknames;
 mod outages;
