@@ -29,14 +29,14 @@ const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Returns the streams of all buckets with the given number of replicas.
-pub(super) fn layouts(replicas: usize) -> [Config; 9] {
+pub(super) fn layouts(replicas: usize) -> Vec<Config> {
     let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
     let invitation_age = DAY * u32::try_from(INVITATION_DAYS).unwrap_or_default();
     let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
     let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
     let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
-    [
+    vec![
         kept(ACCOUNTS_BUCKET, "*"),
         kept(NOTIFIER_BUCKET, "*.*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
