@@ -50,8 +50,8 @@ pub(crate) enum Work<'a> {
     Room(&'a UserId),
 }
 
-/// Hashes and verifies all passwords. Bounds the memory (19 MiB for each of at most two passwords per processor, reused)
-/// and keeps the work off the async threads.
+/// Hashes and verifies all passwords. Bounds the memory (19 MiB for each of at most two passwords per processor,
+/// reused) and keeps the work off the async threads.
 pub(crate) struct Passwords {
     hasher: Arc<Hasher>,
     registrations: Lane<ClientAddress>,

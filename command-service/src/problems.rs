@@ -52,7 +52,7 @@ problems! {
     RegistrationClosed 403 "registration-closed" "Registration is closed"
         "This installation takes no registrations.";
     InvalidInvitation 403 "invalid-invitation" "A valid invitation is needed"
-        "This installation takes registrations by invitation, and the invitation is missing, unknown, expired or used up.";
+        "Registration needs an invitation, and that of the request is missing, unknown, expired or used up.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
@@ -91,7 +91,7 @@ problems! {
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
-        "The caller hosts as many open rooms as a user may open: close one of them first, or make another member the host.";
+        "The caller hosts as many open rooms as a user may open: close one first, or make another member the host.";
     TooManyJoinedRooms 409 "too-many-joined-rooms" "You are in too many open rooms"
         "The caller is in as many open rooms as a user may join: leave one of them first.";
     Contended 409 "contended" "Too many concurrent changes" "Concurrent changes of the same object won; try again.";

@@ -17,7 +17,7 @@ use credentials::KeyedMutex;
 use domain::UserId;
 use tokio::sync::MutexGuard;
 
-use crate::{app::App, error::Error, problems::Code};
+use crate::{error::Error, problems::Code};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -117,21 +117,21 @@ impl Quotas {
     pub(crate) fn nickname<'a>(&'a self, user_id: &'a UserId) -> Admission<'a> {
         Admission::new(vec![Box::new(move || self.nicknames.take(user_id, 1))])
     }
-}
 
-/// The admission of a user to one more room.
-pub(crate) fn joining<'a>(app: &'a App, user_id: &'a UserId) -> Admission<'a> {
-    let limit = app.quotas.joined_rooms;
-    Admission::new(vec![Box::new(move || {
-        if limit > 0 && app.boxes.memberships_of(user_id) >= limit {
-            let detail = format!("A user can be in at most {limit} open rooms: leave one of them first.");
-            return Err(Error::detailed(Code::TooManyJoinedRooms, detail));
-        }
-        Ok(None)
-    })])
-}
+    /// The admission of a user to one more room, by the number of open rooms that the user is in.
+    pub(crate) fn joining<'a>(&'a self, memberships: impl Fn() -> usize + Send + Sync + 'a) -> Admission<'a> {
+        let limit = self.joined_rooms;
+        Admission::new(vec![Box::new(move || {
+            if limit > 0 && memberships() >= limit {
+                let detail = format!("A user can be in at most {limit} open rooms: leave one of them first.");
+                return Err(Error::detailed(Code::TooManyJoinedRooms, detail));
+            }
+            Ok(None)
+        })])
+    }
 
-/// Waits until no other join of the user is in progress, so that concurrent ones are each counted.
-pub(crate) async fn lock_joins<'a>(app: &'a App, user_id: &UserId) -> Option<MutexGuard<'a, ()>> {
-    app.quotas.joins.lock(user_id.as_str()).await
+    /// Waits until no other join of the user is in progress, so that concurrent ones are each counted.
+    pub(crate) async fn lock_joins(&self, user_id: &UserId) -> Option<MutexGuard<'_, ()>> {
+        self.joins.lock(user_id.as_str()).await
+    }
 }

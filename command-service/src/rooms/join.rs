@@ -14,7 +14,6 @@ use crate::{
     login_throttle::ThrottleKey,
     passwords::{RoomPassword, Work},
     paths::RoomPath,
-    quotas,
     request::OptionalBodyCommand,
     schemas,
     stamp::Stamp,
@@ -94,8 +93,8 @@ async fn try_to_join(
     };
     let (room, user) = (room_id.clone(), user_id.clone());
     let command = RoomCommand::JoinRoom { user_id: user, password, at: stamp.at }.in_room(room);
-    let admission = quotas::joining(app, user_id);
-    let _guard = quotas::lock_joins(app, user_id).await;
+    let admission = app.quotas.joining(|| app.boxes.memberships_of(user_id));
+    let _guard = app.quotas.lock_joins(user_id).await;
     let joined = app.prepared_in_room(room_id, command, stamp.by(user_id), &admission.preparation()).await;
     match joined {
         Err(refused @ CommandError::Refused(_)) => Ok(Err(refused)),

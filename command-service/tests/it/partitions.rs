@@ -21,7 +21,7 @@ fn boxes() -> [&'static str; 2] {
 
 /// Starts a service with two boxes of different partitions, and a connection with the account of the log's owner.
 async fn start() -> (Installation, Service, jetstream::Context) {
-    let installation = Box::pin(Installation::start()).await;
+    let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     for box_id in boxes() {
         service.furnish(box_id).await;

@@ -44,7 +44,12 @@ pub(crate) struct CreateInvitation {
     nats: NatsArgs,
 
     /// Users who may register with it, 1 to 100
-    #[arg(long, default_value_t = 1, value_name = "USERS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_USES)))]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_USES)),
+        value_name = "USERS"
+    )]
     uses: u32,
 
     /// Time until it expires, at most 90 days

@@ -166,8 +166,8 @@ impl<A: StoredAggregate> Executor<A> {
         self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
     }
 
-    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended. A repeat
-    /// of an executed command does not run it.
+    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended. A
+    /// repeat of an executed command does not run it.
     pub async fn execute_prepared(
         &self,
         id: &A::Id,

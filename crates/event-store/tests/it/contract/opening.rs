@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use domain::{DeliveryBox, RoomCommand, RoomId};
+use domain::{BoxId, DeliveryBox, RoomCommand, RoomId};
 use event_store::{
     CommandContext, CommandError, EventStoreError, Executor, Log, OpenerClaims, executor::Preparation, log::Freshness,
 };
@@ -27,15 +27,16 @@ fn process(log: &Arc<impl Log>, slots: u16) -> Process {
 
 impl Process {
     async fn install(&self, box_id: &str) {
-        self.boxes.execute(&box_id.parse().unwrap(), install_box(box_id.parse().unwrap()), by("ops")).await.unwrap();
+        let box_id: BoxId = box_id.parse().unwrap();
+        self.boxes.execute(&box_id, install_box(box_id.clone()), by("ops")).await.unwrap();
     }
 
     /// Opens a room on a box.
     async fn open(&self, host: &str, box_id: &str) -> Answer {
         let prepare: &Preparation<'_, DeliveryBox> = &|events| {
             let room_id = events.iter().find_map(|event| event.room_id().cloned()).unwrap();
-            async move { if self.claim(&room_id, &by(host)).await { Ok(()) } else { Err(EventStoreError::NotPrepared) } }
-                .boxed()
+            let claim = async move |room_id| self.claim(&room_id, &by(host)).await;
+            async move { claim(room_id).await.then_some(()).ok_or(EventStoreError::NotPrepared) }.boxed()
         };
         self.boxes.execute_prepared(&box_id.parse().unwrap(), open(host), by(host), prepare).await
     }
