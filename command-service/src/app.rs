@@ -1,12 +1,16 @@
 //! State shared by all requests and tasks: built once at the start.
 
-use std::{ops::Deref, sync::Arc};
+use std::{future::ready, ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use credentials::{Accounts, Revocations, Sessions};
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
-use event_store::{CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, TailState};
+use event_store::{
+    CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, OpenerClaims, TailState,
+    executor::Preparation,
+};
+use futures::FutureExt;
 use sealing::KeyRing;
 use service_kit::{auth::Verifier, clock};
 use sign_in::sign_out::SessionStores;
@@ -14,14 +18,17 @@ use wire::StreamName;
 
 use crate::{
     completion::RunningRequests,
+    error::Error,
     login_throttle::LoginThrottle,
     nicknames::Nicknames,
     passwords::Passwords,
     problems::Code,
+    quotas::{Admission, Quotas},
     server_clock::ServerClock,
     settings::ReactionCode,
     signing::Signing,
     stamp::{RequestSecret, Stamp},
+    users::registration_policy::RegistrationPolicy,
 };
 
 /// The shared parts. Cheap to clone.
@@ -47,6 +54,10 @@ pub(crate) struct Parts {
     pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
+    /// The claims of users on slots for open rooms.
+    pub(crate) openers: OpenerClaims,
+    pub(crate) quotas: Quotas,
+    pub(crate) registration: RegistrationPolicy,
     pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
@@ -98,10 +109,33 @@ impl App {
         command: BoxCommand,
         context: CommandContext,
     ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
+        self.prepared_in_room(room_id, command, context, &|_| ready(Ok(())).boxed()).await
+    }
+
+    /// Like [`in_room`](Self::in_room), but the command must be admitted by the quotas of the user.
+    pub(crate) async fn admitted_in_room(
+        &self,
+        room_id: &RoomId,
+        command: BoxCommand,
+        context: CommandContext,
+        admission: Admission<'_>,
+    ) -> Result<Committed<DeliveryBox>, Error> {
+        let committed = self.prepared_in_room(room_id, command, context, &admission.preparation()).await;
+        admission.conclude(committed)
+    }
+
+    /// Like [`in_room`](Self::in_room), but runs `prepare` before each append.
+    pub(crate) async fn prepared_in_room(
+        &self,
+        room_id: &RoomId,
+        command: BoxCommand,
+        context: CommandContext,
+        prepare: &Preparation<'_, DeliveryBox>,
+    ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
         if self.users.load(&context.actor).await?.0.is_erased() {
             return Err(CommandError::Erased);
         }
-        match self.boxes.execute(room_id.box_id(), command, context).await {
+        match self.boxes.execute_prepared(room_id.box_id(), command, context, prepare).await {
             Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
             result => result,
         }

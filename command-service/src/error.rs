@@ -115,7 +115,8 @@ where
             CommandError::Refused(refusal) => Self::detailed(Code::from(&refusal), refusal.to_string()),
             CommandError::KeyReused => Code::IdempotencyKeyReused.into(),
             CommandError::Erased => Code::UserNotFound.into(),
-            CommandError::Contended => Self::contended(),
+            // The caller of the executor knows the reason, except in a race with another attempt.
+            CommandError::NotPrepared | CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
             CommandError::Full(space_limit) => Self::log_full(space_limit),
             CommandError::Damaged { reason } => Self::log_damaged(&reason),
@@ -129,7 +130,10 @@ impl From<EventStoreError> for Error {
         match error {
             EventStoreError::KeyReused => Code::IdempotencyKeyReused.into(),
             EventStoreError::Erased => Code::UserNotFound.into(),
-            EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::contended(),
+            EventStoreError::Conflict
+            | EventStoreError::NameTaken
+            | EventStoreError::NotPrepared
+            | EventStoreError::Contended => Self::contended(),
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
             EventStoreError::Full(space_limit) => Self::log_full(space_limit),
             EventStoreError::Damaged { reason } => Self::log_damaged(&reason),

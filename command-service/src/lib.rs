@@ -20,6 +20,7 @@ mod error;
 mod numbers;
 mod paths;
 mod problems;
+mod quotas;
 mod readiness;
 mod request;
 mod schemas;

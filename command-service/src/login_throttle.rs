@@ -1,8 +1,9 @@
 //! Throttles password guessing: after too many wrong passwords each further attempt waits twice as long.
 //!
 //! Attempts are counted per account (or box) and client address, and per room and user. An account also has a tally
-//! over all addresses, and an address one over all accounts, both with a higher limit. An attacker could use these two
-//! to lock out honest users, so they do not apply to an address from which the account's right password came before.
+//! over all addresses, an address one over all accounts, and a room one over all users, all with a higher limit. An
+//! attacker could use these to lock out honest users, so they do not apply to an address, or a user, that has given the
+//! right password of the account or room before.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::{error::Error, problems::Code, stamp::RequestSecret};
 /// The number of wrong passwords before the first wait.
 const FREE_FAILURES: u32 = 5;
 
-/// The same limit for the tally of an account over all addresses, and of an address over all accounts.
+/// The same limit for the tallies of an account over all addresses, of an address over all accounts, and of a room over
+/// all users.
 const FREE_FAILURES_TOTAL: u32 = 100;
 
 /// The longest wait.
@@ -47,7 +49,7 @@ impl ThrottleKey {
 
     /// The key of a room and a user.
     pub(crate) fn room(room_id: &RoomId, user_id: &UserId) -> Self {
-        Self { own: format!("room.{room_id}.{user_id}"), shared: Vec::new() }
+        Self { own: format!("room.{room_id}.{user_id}"), shared: vec![format!("room.{room_id}")] }
     }
 
     /// Stores a keyed hash in place of the client address.
@@ -189,6 +191,11 @@ mod tests {
         ThrottleKey { own: format!("user.{user}.{address}"), shared }
     }
 
+    async fn throttle(server: &harness::Nats) -> LoginThrottle {
+        let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
+        LoginThrottle::new(LoginAttempts::new(JetStream::new(client)))
+    }
+
     impl LoginThrottle {
         async fn attempt(&self, user: &str, address: &str, is_correct: bool) -> Result<bool, &'static str> {
             let result = self.check(&throttle_key(user, address), ready(Ok(is_correct))).await;
@@ -207,8 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_hundred_wrong_passwords_block_an_account_or_an_address_except_for_known_clients() {
         let server = harness::Nats::start(1).await.unwrap();
-        let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
-        let throttle = LoginThrottle::new(LoginAttempts::new(JetStream::new(client)));
+        let throttle = throttle(&server).await;
         assert_eq!(throttle.attempt("ana", "home", true).await, Ok(true));
         // None of these addresses has to wait.
         for number in 0..FREE_FAILURES_TOTAL {
@@ -228,6 +234,25 @@ mod tests {
         assert_eq!(throttle.attempt("cleo", "street", true).await, Err("too-many-attempts"));
         assert_eq!(throttle.attempt("cleo", "elsewhere", true).await, Ok(true));
         assert_eq!(throttle.attempt("ben", "street", true).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn a_hundred_wrong_passwords_of_many_users_block_a_room_except_for_known_users() {
+        let server = harness::Nats::start(1).await.unwrap();
+        let throttle = throttle(&server).await;
+        let attempt = async |room: &str, user: &str, is_correct| {
+            let throttle_key = ThrottleKey::room(&room.parse().unwrap(), &user.parse().unwrap());
+            let result = throttle.check(&throttle_key, ready(Ok(is_correct))).await;
+            result.map_err(|error| error.into_problem().code())
+        };
+        assert_eq!(attempt("b.1", "ana", true).await, Ok(true));
+        for number in 0..FREE_FAILURES_TOTAL {
+            assert_eq!(attempt("b.1", &format!("user-{}", number / 4), false).await, Ok(false));
+        }
+        throttle.raise_above_limit("room.b.1").await;
+        assert_eq!(attempt("b.1", "ben", true).await, Err("too-many-attempts"));
+        assert_eq!(attempt("b.1", "ana", true).await, Ok(true));
+        assert_eq!(attempt("b.2", "ben", true).await, Ok(true));
     }
 
     #[test]

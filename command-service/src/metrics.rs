@@ -14,6 +14,8 @@ pub(crate) struct Metrics {
     commands: Family<Command, Counter>,
     duration: Family<[(&'static str, String); 1], Histogram>,
     deadlines: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Users who were registered.
+    pub(crate) registrations: Counter,
     passwords_waiting: Gauge,
     /// Passwords that were rejected before they were hashed or compared.
     pub(crate) passwords_refused: Counter,
@@ -23,6 +25,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     commands: Family::default(),
     duration: Family::new_with_constructor(seconds),
     deadlines: Family::default(),
+    registrations: Counter::default(),
     passwords_waiting: Gauge::default(),
     passwords_refused: Counter::default(),
 });
@@ -66,6 +69,7 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.register_with_unit("command_duration", help, Unit::Seconds, m.duration.clone());
     let help = "Deadlines of rooms that have fired, by result";
     registry.register("deadlines", help, m.deadlines.clone());
+    registry.register("registrations", "Users who were registered", m.registrations.clone());
     let help = "Passwords waiting to be hashed or compared";
     registry.register("passwords_waiting", help, m.passwords_waiting.clone());
     let help = "Passwords rejected unchecked because too many were waiting, or for too long";

@@ -49,6 +49,10 @@ problems! {
     WrongPassword 403 "wrong-password" "Wrong room password"
         "The room is locked, and the password is missing or wrong.";
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
+    RegistrationClosed 403 "registration-closed" "Registration is closed"
+        "This installation takes no registrations.";
+    InvalidInvitation 403 "invalid-invitation" "A valid invitation is needed"
+        "Registration needs an invitation, and that of the request is missing, unknown, expired or used up.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
@@ -86,6 +90,10 @@ problems! {
         "Another user has this nickname, or one that looks like it.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
+    TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
+        "The caller hosts as many open rooms as a user may open: close one first, or make another member the host.";
+    TooManyJoinedRooms 409 "too-many-joined-rooms" "You are in too many open rooms"
+        "The caller is in as many open rooms as a user may join: leave one of them first.";
     Contended 409 "contended" "Too many concurrent changes" "Concurrent changes of the same object won; try again.";
     BodyTooLarge 413 "body-too-large" "The request body is too large" "The request body is larger than 64 KiB.";
     UriTooLong 414 "uri-too-long" "The URI is too long" "Path and query are longer than 32 KiB.";
@@ -103,6 +111,16 @@ problems! {
         "The caller used this key for the same aggregate with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"
         "Passwords are not checked until the time in `Retry-After` has passed.";
+    TooManyRegistrations 429 "too-many-registrations" "Too many registrations"
+        "Too many users have registered from the client's address, or in total, in one hour.";
+    TooManyRooms 429 "too-many-rooms" "Too many rooms opened" "The caller has opened too many rooms in one day.";
+    TooManyMessages 429 "too-many-messages" "Too many messages"
+        "The caller has posted and edited too many messages in one minute.";
+    TooMuchText 429 "too-much-text" "Too much text"
+        "The messages that the caller has posted and edited in one day are too large in total.";
+    TooManyNicknames 429 "too-many-nicknames" "Too many changes of the nickname"
+        "The caller has changed the nickname too often in one day.";
+    TooManySignIns 429 "too-many-sign-ins" "Too many sign-ins" "The account was signed in to too often in one day.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "The headers are larger than 32 KiB in total.";
     Internal 500 "internal" "Internal error"
         "A server error; the logs have the details under the request id.";

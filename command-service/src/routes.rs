@@ -15,11 +15,13 @@ use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
 use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound, MessageDeleted,
-    MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists,
-    StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyKicks, TooManyReactions, UnknownPosition,
-    UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
+    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
+    RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward,
+    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms,
+    TooManyKicks, TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations,
+    TooManyRooms, TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
+    WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -42,7 +44,8 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Public, Created,
-            &[UserExists, NicknameTaken, NicknamesNotReady, TooManyAttempts, Busy]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
+                TooManyRegistrations, Busy]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
@@ -57,7 +60,7 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Public, Session,
-            &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
+            &[WrongCredentials, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
@@ -67,7 +70,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
-            &[UserNotFound, NicknameTaken, NicknamesNotReady]))
+            &[UserNotFound, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
@@ -102,9 +105,11 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
 fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
-            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, Busy]))
+            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
+                TooManyRooms, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyAttempts, Busy]))
+            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
+                TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
@@ -124,9 +129,10 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, TooManyMessages,
+                TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,

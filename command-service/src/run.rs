@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
-use credentials::{Accounts, LoginAttempts, Revocations, Sessions, SigningKeys};
-use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, VerifyError, verify};
+use credentials::{Accounts, Invitations, LoginAttempts, Revocations, Sessions, SigningKeys};
+use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, OpenerClaims, VerifyError, verify};
 use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use service_kit::{
     auth::{Trust, Verifier},
@@ -38,11 +38,13 @@ use crate::{
     nicknames::{self, Nicknames},
     passwords::Passwords,
     problems::Code,
+    quotas::Quotas,
     readiness, removed_devices, routes,
     server_clock::ServerClock,
     settings::Settings,
     signing::Signing,
     stamp::RequestSecret,
+    users::registration_policy::RegistrationPolicy,
     well_known,
 };
 
@@ -164,13 +166,16 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         users: Executor::start(Arc::clone(&shared), options),
         stores: Executor::start(Arc::clone(&shared), options),
         nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
+        openers: OpenerClaims::new(Arc::clone(&shared), settings.partitions),
+        quotas: Quotas::new(&settings.quotas),
+        registration: RegistrationPolicy::new(&settings.registration, Invitations::new(log.server().clone())),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.server().clone()),
         keys,
         clock: Arc::new(ServerClock::of(log.clone())),
         login_throttle: LoginThrottle::new(LoginAttempts::new(log.server().clone())),
-        passwords: Passwords::new().context("passwords cannot be hashed")?,
+        passwords: Passwords::new(settings.quotas.passwords_per_caller).context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.server().clone()),
         revocations: Revocations::new(log.server().clone()),
         signing,

@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::sessions::refresh_token;
+use crate::{passwords::MIN_ROOM_PASSWORD, sessions::refresh_token, users::registration_policy::MAX_INVITATION_CHARS};
 
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
@@ -104,6 +104,11 @@ schemas! {
     RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
     /// The secret with which a box signs in.
     BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
+    /// The token of an invitation to register.
+    InvitationToken => string(1, MAX_INVITATION_CHARS, "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f")
+        .pattern(Some("^[A-Za-z0-9_-]+$"));
+    /// A password to be set for a room.
+    NewRoomPassword => string(MIN_ROOM_PASSWORD, MAX_CHARS, "margherita");
     /// The password of a room.
     RoomPassword => string(1, MAX_CHARS, "margherita");
     /// The wanted kinds of notification.

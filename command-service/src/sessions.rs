@@ -56,6 +56,13 @@ async fn start_session(app: &App, account: &StoredAccount, user_id: &UserId, rol
         sign_in::sign_out::end_session(app.session_stores(), &key, now).await?;
         return Err(Code::WrongCredentials.into());
     }
+    let limit = app.quotas.sessions;
+    if limit > 0 && !matches!(role, Role::Device(_)) {
+        // If this fails, the next sign-in ends what is too many.
+        if let Err(error) = sign_in::sign_out::end_oldest(app.session_stores(), role.name(), user_id, limit).await {
+            tracing::warn!(user.id = %user_id, %error, "the oldest sessions were not ended");
+        }
+    }
     Ok(answer)
 }
 

@@ -18,6 +18,8 @@ use service_kit::{
 use text::emoji;
 use wire::trust;
 
+use crate::{quotas::QuotaArgs, users::registration_policy::RegistrationArgs};
+
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;
 
@@ -40,6 +42,14 @@ pub struct Settings {
     /// The rate limits of requests, over HTTP and NATS together.
     #[command(flatten)]
     pub rates: RateArgs,
+
+    /// The quotas of users.
+    #[command(flatten)]
+    pub quotas: QuotaArgs,
+
+    /// The conditions of registrations.
+    #[command(flatten)]
+    pub registration: RegistrationArgs,
 
     /// The NATS server.
     #[command(flatten)]

@@ -11,3 +11,4 @@ pub(crate) mod quiet_hours;
 pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
 mod registration;
+pub(crate) mod registration_policy;

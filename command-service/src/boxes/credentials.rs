@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{BoxId, DeliveryBox};
 use eserde::Deserialize;
-use service_kit::{auth::AsOperator, clock, extract::Path};
+use service_kit::{auth::AsOperator, clock, extract::Path, http::ClientAddress};
 use sign_in::sign_out;
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use super::as_user;
 use crate::{
     app::App,
     error::Error,
-    passwords::NewBoxSecret,
+    passwords::{NewBoxSecret, Work},
     paths::BoxPath,
     problems::Code,
     request::{BareCommand, Command},
@@ -45,7 +45,7 @@ pub(crate) async fn set_credentials(
     if load_installed(&app, &box_id).await?.is_retired() {
         return Err(Code::BoxRetired.into());
     }
-    let hash = app.passwords.hash(body.secret).await?;
+    let hash = app.passwords.hash(Work::SignIn(ClientAddress::UNSPECIFIED), body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
     sign_out::end_all(app.session_stores(), "device", &as_user(&box_id)?).await?;
     tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were set");

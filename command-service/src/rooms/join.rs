@@ -8,8 +8,15 @@ use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, passwords::RoomPassword, paths::RoomPath,
-    request::OptionalBodyCommand, schemas, stamp::Stamp,
+    answer::Created,
+    app::App,
+    error::Error,
+    login_throttle::ThrottleKey,
+    passwords::{RoomPassword, Work},
+    paths::RoomPath,
+    request::OptionalBodyCommand,
+    schemas,
+    stamp::Stamp,
 };
 
 /// A request to join a room.
@@ -76,13 +83,21 @@ async fn try_to_join(
         (None, _) => PasswordProof::Missing,
         (Some(password), Some(hash)) => {
             let throttle_key = ThrottleKey::room(room_id, user_id);
-            let is_correct =
-                app.login_throttle.check(&throttle_key, app.passwords.matches(password.clone(), Some(hash))).await?;
+            let is_correct = app
+                .login_throttle
+                .check(&throttle_key, app.passwords.matches(Work::Room(user_id), password.clone(), Some(hash)))
+                .await?;
             if is_correct { PasswordProof::Matches(hash.to_owned()) } else { PasswordProof::Wrong }
         }
         (Some(_), None) => PasswordProof::Wrong,
     };
     let (room, user) = (room_id.clone(), user_id.clone());
     let command = RoomCommand::JoinRoom { user_id: user, password, at: stamp.at }.in_room(room);
-    Ok(app.in_room(room_id, command, stamp.by(user_id)).await)
+    let admission = app.quotas.joining(|| app.boxes.memberships_of(user_id));
+    let _guard = app.quotas.lock_joins(user_id).await;
+    let joined = app.prepared_in_room(room_id, command, stamp.by(user_id), &admission.preparation()).await;
+    match joined {
+        Err(refused @ CommandError::Refused(_)) => Ok(Err(refused)),
+        joined => Ok(Ok(admission.conclude(joined)?)),
+    }
 }

@@ -13,8 +13,16 @@ use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole_number, passwords::NewRoomPassword, paths::BoxPath,
-    problems::Code, request::Command, schemas, stamp::Stamp,
+    answer::Created,
+    app::App,
+    error::Error,
+    numbers::whole_number,
+    passwords::{NewRoomPassword, Work},
+    paths::BoxPath,
+    problems::Code,
+    request::Command,
+    schemas,
+    stamp::Stamp,
 };
 
 /// A room to open on a free box.
@@ -37,7 +45,7 @@ pub(crate) struct OpenRoom {
     #[schema(value_type = schemas::MaxMembers)]
     max_members: MaxMembers,
     /// The password; absent for a room without a lock.
-    #[schema(value_type = Option<schemas::RoomPassword>)]
+    #[schema(value_type = Option<schemas::NewRoomPassword>)]
     #[serde(default)]
     #[eserde(compat)]
     password: Option<NewRoomPassword>,
@@ -55,7 +63,7 @@ impl OpenRoom {
             return Err(Code::StoreNotFound.into());
         }
         let password_hash = match password {
-            Some(password) => Some(app.passwords.hash(password).await?),
+            Some(password) => Some(app.passwords.hash(Work::Room(&host), password).await?),
             None => None,
         };
         let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);
@@ -83,7 +91,7 @@ pub(crate) async fn open_room(
     Command { body, stamp }: Command<OpenRoom>,
 ) -> Result<Created, Error> {
     let command = body.into_command(&app, host.clone(), &stamp).await?;
-    let committed = opening::open(&app, &box_id, command, stamp.by(&host)).await?;
+    let committed = opening::open(&app, &box_id, (&host, command), stamp.by(&host)).await?;
     let opened = committed.events.iter().find_map(|event| match event {
         BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { .. } } => Some(room_id),
         _ => None,

@@ -1,34 +1,41 @@
-//! Opens rooms. The deadline is scheduled before the append, so that every open room has one.
+//! Opens rooms. The host's slot is claimed and the deadline is scheduled before the append, so that every open room has
+//! both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, Room, RoomEvent, RoomId};
+use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, Room, RoomEvent, RoomId, UserId};
 use event_store::{CommandContext, Committed};
 use futures::FutureExt;
 use service_kit::clock;
 
-use crate::{app::App, error::Error};
+use crate::{app::App, error::Error, problems::Code};
 
 pub(super) async fn open(
     app: &App,
     box_id: &BoxId,
-    command: BoxCommand,
+    (host, command): (&UserId, BoxCommand),
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
     let is_scheduled = AtomicBool::new(false);
-    let schedule = |events: &[BoxEvent]| {
-        let deadline = events.iter().find_map(deadline_of);
-        is_scheduled.store(true, Ordering::Relaxed);
+    let admission = app.quotas.opening(host);
+    let prepare = |events: &[BoxEvent]| {
+        let (admitted, opening) = (admission.require(events), events.iter().find_map(deadline_of));
+        let (admission, context, is_scheduled) = (&admission, &context, &is_scheduled);
         async move {
-            match deadline {
-                Some((room_id, deadline)) => Ok(app.deadlines.schedule(&room_id, deadline).await?),
-                None => Ok(()),
+            admitted?;
+            let Some((room_id, deadline)) = opening else { return Ok(()) };
+            let slots = app.quotas.open_rooms;
+            if slots > 0 && !app.openers.claim(host, &room_id, slots, context).await? {
+                let detail = format!("A user can host at most {slots} open rooms that the user has opened.");
+                return Err(admission.reject(Code::TooManyOpenRooms, detail));
             }
+            is_scheduled.store(true, Ordering::Relaxed);
+            Ok(app.deadlines.schedule(&room_id, deadline).await?)
         }
         .boxed()
     };
-    let result = app.boxes.execute_prepared(box_id, command, context, &schedule).await;
+    let result = app.boxes.execute_prepared(box_id, command, context.clone(), &prepare).await;
     match &result {
         Ok(committed) if !committed.replayed => {
             // A short deadline may have fired during the append, before the room existed. And the handler of a late
@@ -45,7 +52,7 @@ pub(super) async fn open(
         Err(_) if is_scheduled.load(Ordering::Relaxed) => restore(app, box_id).await,
         Ok(_) | Err(_) => {}
     }
-    Ok(result?)
+    admission.conclude(result)
 }
 
 /// Returns the room that the event opens, with its first deadline.

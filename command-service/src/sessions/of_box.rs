@@ -7,8 +7,15 @@ use utoipa::ToSchema;
 
 use super::{Session, start_session};
 use crate::{
-    app::App, boxes, error::Error, login_throttle::ThrottleKey, passwords::BoxSecret, paths::BoxPath, problems::Code,
-    request::Command, schemas,
+    app::App,
+    boxes,
+    error::Error,
+    login_throttle::ThrottleKey,
+    passwords::{BoxSecret, Work},
+    paths::BoxPath,
+    problems::Code,
+    request::Command,
+    schemas,
 };
 
 /// The sign-in of a box.
@@ -37,7 +44,10 @@ pub(crate) async fn open_box_session(
     let stored = app.accounts.get_box(&box_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
     let throttle_key = ThrottleKey::of_box(&app.secret, &box_id, address);
-    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.secret, hash)).await?;
+    let is_correct = app
+        .login_throttle
+        .check(&throttle_key, app.passwords.matches(Work::SignIn(address), body.secret, hash))
+        .await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     // The credentials may briefly outlive the box: the log decides.
     if app.boxes.load_latest(&box_id).await?.0.is_retired() {

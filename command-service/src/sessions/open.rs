@@ -9,7 +9,10 @@ use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::{Session, start_session};
-use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
+use crate::{
+    app::App, error::Error, login_throttle::ThrottleKey, passwords::Work, problems::Code, quotas::Taken,
+    request::Command, schemas,
+};
 
 /// The sign-in of a user or an operator.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,7 +43,10 @@ pub(crate) async fn open_session(
     let stored = app.accounts.get(&body.user_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
     let throttle_key = ThrottleKey::account(&app.secret, &body.user_id, address);
-    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.password, hash)).await?;
+    let is_correct = app
+        .login_throttle
+        .check(&throttle_key, app.passwords.matches(Work::SignIn(address), body.password, hash))
+        .await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {
@@ -48,7 +54,10 @@ pub(crate) async fn open_session(
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         user.nickname().ok_or(Code::WrongCredentials)?;
     }
-    Ok(Json(start_session(&app, &stored, &body.user_id, &role).await?))
+    let taken = app.quotas.sign_in(&body.user_id)?;
+    let session = start_session(&app, &stored, &body.user_id, &role).await?;
+    taken.into_iter().for_each(Taken::keep);
+    Ok(Json(session))
 }
 
 fn role(account: &Account) -> Option<Role> {

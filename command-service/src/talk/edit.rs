@@ -31,7 +31,8 @@ pub(crate) async fn edit_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&by);
-    let command = TalkCommand::EditMessage { by, original, body, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, context).await?;
+    let admission = app.quotas.message(&by, body.as_str().len());
+    let command = TalkCommand::EditMessage { by: by.clone(), original, body, at: stamp.at }.in_room(room_id.clone());
+    let committed = app.admitted_in_room(&room_id, command, context, admission).await?;
     Ok(Done::of(&committed))
 }

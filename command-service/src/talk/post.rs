@@ -47,9 +47,10 @@ pub(crate) async fn post_message(
         None => None,
     };
     let context = stamp.by(&author);
+    let admission = app.quotas.message(&author, body.as_str().len());
     let command =
         TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, context).await?;
+    let committed = app.admitted_in_room(&room_id, command, context, admission).await?;
     let message_id = committed.sequence;
     let mut created = Created::of(&committed, &message_id);
     if read_marker {

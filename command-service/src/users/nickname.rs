@@ -28,6 +28,7 @@ pub(crate) async fn change_nickname(
 ) -> Result<Done, Error> {
     app.nicknames.claimed().await?;
     let command = UserCommand::ChangeNickname { nickname: body.nickname };
-    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
-    Ok(Done::of(&committed))
+    let admission = app.quotas.nickname(&user_id);
+    let result = app.users.execute_prepared(&user_id, command, stamp.by(&user_id), &admission.preparation()).await;
+    Ok(Done::of(&admission.conclude(result)?))
 }

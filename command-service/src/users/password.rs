@@ -9,7 +9,9 @@ use service_kit::{
 use sign_in::{AccountPassword, NewAccountPassword, sign_out};
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
+use crate::{
+    app::App, error::Error, login_throttle::ThrottleKey, passwords::Work, problems::Code, request::Command, schemas,
+};
 
 /// A change of the password.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,9 +43,10 @@ pub(crate) async fn change_password(
     let stored = app.accounts.get(&user_id).await?.filter(|stored| stored.account.role == role.name());
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
     let throttle_key = ThrottleKey::account(&app.secret, &user_id, address);
-    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.old, hash)).await?;
+    let work = Work::SignIn(address);
+    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(work, body.old, hash)).await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
-    let hash = app.passwords.hash(body.new).await?;
+    let hash = app.passwords.hash(work, body.new).await?;
     app.accounts.change_password(stored, hash, session.clone()).await?;
     sign_out::end_others(app.session_stores(), role.name(), &user_id, session.as_deref()).await?;
     tracing::info!(user.id = %user_id, "changed the password of an account");

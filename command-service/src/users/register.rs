@@ -7,7 +7,7 @@ use service_kit::{auth::AsUser, http::ClientAddress};
 use utoipa::ToSchema;
 
 use super::registration::{self, RegisterUser};
-use crate::{answer::Created, app::App, error::Error, request::Command, schemas};
+use crate::{answer::Created, app::App, error::Error, metrics::METRICS, request::Command, schemas};
 
 /// The registration of a user of the external issuer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,6 +32,9 @@ pub(crate) async fn register_bearer(
     app.nicknames.claimed().await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname: body.nickname };
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
+    if !committed.replayed {
+        METRICS.registrations.inc();
+    }
     Ok(Created::of(&committed, &user_id))
 }
 

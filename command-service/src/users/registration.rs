@@ -13,8 +13,10 @@ use sign_in::NewAccountPassword;
 use utoipa::ToSchema;
 use wire::StreamName;
 
+use super::registration_policy::{InvitationToken, Newcomer};
 use crate::{
-    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, problems::Code, schemas, stamp::Stamp,
+    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, metrics::METRICS, passwords::Work,
+    problems::Code, quotas::Taken, schemas, stamp::Stamp,
 };
 
 /// The time for which a pending account waits to be completed.
@@ -43,6 +45,11 @@ pub(crate) struct RegisterUser {
     #[schema(value_type = schemas::Nickname)]
     #[eserde(compat)]
     nickname: Nickname,
+    /// The invitation, if the installation takes registrations by invitation only.
+    #[schema(value_type = Option<schemas::InvitationToken>)]
+    #[serde(default)]
+    #[eserde(compat)]
+    invitation: Option<InvitationToken>,
 }
 
 /// Registers a user, or completes an interrupted registration.
@@ -52,15 +59,15 @@ pub(super) async fn register(
     address: ClientAddress,
     stamp: &Stamp,
 ) -> Result<Created, Error> {
-    let RegisterUser { user_id, password, nickname } = request;
+    let RegisterUser { user_id, password, nickname, invitation } = request;
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
     app.nicknames.claimed().await?;
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
-    let applicant =
-        Applicant { user_id: &user_id, throttle_key: ThrottleKey::account(&app.secret, &user_id, address), password };
+    let throttle_key = ThrottleKey::account(&app.secret, &user_id, address);
+    let applicant = Applicant { user_id: &user_id, throttle_key, password, address };
     if user.is_registered() {
         let completed = verify_existing(app, applicant, stamp.key.is_some()).await?;
         return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
@@ -70,10 +77,17 @@ pub(super) async fn register(
             result => Ok(Created::of(&result?, &user_id)),
         };
     }
+    let newcomer = Newcomer { user_id: &user_id, address, invitation: invitation.as_ref() };
+    let counted = app.registration.admit(&newcomer, stamp.at).await?;
     let pending = open_account(app, applicant, stamp.at).await?;
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await;
     complete(app, &user_id, pending, &committed).await?;
-    Ok(Created::of(&committed?, &user_id))
+    let committed = committed?;
+    if !committed.replayed {
+        METRICS.registrations.inc();
+        counted.into_iter().for_each(Taken::keep);
+    }
+    Ok(Created::of(&committed, &user_id))
 }
 
 /// The user id and the password of a registration.
@@ -82,12 +96,13 @@ struct Applicant<'a> {
     /// The throttle key: wrong passwords count like those of sign-ins.
     throttle_key: ThrottleKey,
     password: NewAccountPassword,
+    address: ClientAddress,
 }
 
 impl Applicant<'_> {
     async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
-        let is_correct = app.passwords.matches(self.password.to_compare(), hash);
+        let is_correct = app.passwords.matches(Work::Registration(self.address), self.password.to_compare(), hash);
         app.login_throttle.check(&self.throttle_key, is_correct).await
     }
 }
@@ -128,9 +143,11 @@ async fn open_account(app: &App, applicant: Applicant<'_>, at: DateTime<Utc>) ->
             }
             Some(expired) => ignore_conflict(app.accounts.delete(user_id, expired.revision).await)?,
             None => {
-                let hash = match &hash {
-                    Some(hash) => hash,
-                    None => hash.insert(app.passwords.hash(applicant.password.clone()).await?),
+                let hash = if let Some(hash) = &hash {
+                    hash
+                } else {
+                    let work = Work::Registration(applicant.address);
+                    hash.insert(app.passwords.hash(work, applicant.password.clone()).await?)
                 };
                 ignore_conflict(
                     app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), at).await.map(drop),

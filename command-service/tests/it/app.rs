@@ -23,6 +23,21 @@ use crate::contract::Contract;
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
+/// The quotas of users, which tests do not reach unless they set one.
+const QUOTAS: [&str; 11] = [
+    "--open-rooms-per-user",
+    "--joined-rooms-per-user",
+    "--rooms-per-day",
+    "--messages-per-minute",
+    "--message-bytes-per-day",
+    "--nicknames-per-day",
+    "--sign-ins-per-day",
+    "--sessions-per-user",
+    "--passwords-per-caller",
+    "--registrations-per-address",
+    "--registrations-per-hour",
+];
+
 /// A nats-server and the keys of an installation.
 pub(crate) struct Installation {
     pub(crate) nats: Nats,
@@ -48,7 +63,7 @@ impl Installation {
         self.folder.path()
     }
 
-    /// Returns the settings of a service; `more` are further arguments.
+    /// Returns the settings of a service without quotas; `more` are further arguments.
     pub(crate) fn settings(&self, more: &[&str]) -> Settings {
         let url = self.nats.url(Account::Command);
         let path = |path: &Path| path.to_str().unwrap().to_owned();
@@ -56,7 +71,8 @@ impl Installation {
         let [signing, secret, master] = [signing_keys, request_secret, master_key].map(|file| path(file));
         let args = ["command-service", "--nats-url", &url, "--signing-keys", &signing];
         let files = ["--request-secret-file", &secret, "--master-key-file", &master];
-        Settings::parse_from(args.into_iter().chain(files).chain(more.iter().copied()))
+        let unlimited = QUOTAS.into_iter().filter(|name| !more.contains(name)).flat_map(|name| [name, "0"]);
+        Settings::parse_from(args.into_iter().chain(files).chain(unlimited).chain(more.iter().copied()))
     }
 
     /// Starts a service and waits until it is ready.

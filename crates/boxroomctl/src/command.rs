@@ -13,6 +13,7 @@ use crate::{
     audit::{self, AuditArgs},
     changes,
     console::exit_code_of,
+    invitation::{self, InvitationCommand},
     log::{self, LogCommand},
     operator::{self, OperatorCommand},
     push::{self, PushCommand},
@@ -81,6 +82,9 @@ pub(crate) enum Command {
     /// Manage the accounts of operators
     #[command(subcommand, after_help = operator::EXAMPLES)]
     Operator(OperatorCommand),
+    /// Manage invitations to register
+    #[command(subcommand, after_help = invitation::EXAMPLES)]
+    Invitation(InvitationCommand),
 }
 
 const EXAMPLES: &str = "\
@@ -112,6 +116,7 @@ impl Command {
             Self::Log(LogCommand::Show(args)) => log::show(args).await,
             Self::Token(args) => return exit::code(token::print(&args)),
             Self::Operator(OperatorCommand::Create(args)) => return exit::code(operator::create(args).await),
+            Self::Invitation(command) => return exit::code(invitation::execute(command).await),
         };
         exit_code_of(result, json)
     }
@@ -130,7 +135,7 @@ impl Command {
             Self::Push(command) => command.operator().json,
             Self::Audit(args) => args.operator.json,
             Self::Log(LogCommand::Show(args)) => args.json,
-            Self::Token(_) | Self::Operator(_) => false,
+            Self::Token(_) | Self::Operator(_) | Self::Invitation(_) => false,
         }
     }
 }
@@ -190,6 +195,18 @@ mod tests {
         for command in ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume", "quarantine drop"] {
             let help = parse(&format!("boxroomctl {command} --help")).unwrap_err().to_string();
             assert!(help.contains("5 no answer"), "{help}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_has_a_limited_number_of_uses_and_a_limited_lifetime() {
+        for right in ["create", "create --uses 100 --expires 90d", "list", "remove 5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c"] {
+            assert!(parse(&format!("boxroomctl invitation {right} --nats-url n")).is_ok(), "{right}");
+        }
+        for wrong in ["create --uses 0", "create --uses 101", "create --expires 91d", "remove", "remove x", "remove *"]
+        {
+            let error = parse(&format!("boxroomctl invitation {wrong} --nats-url n")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
         }
     }
 

@@ -15,6 +15,7 @@ mod failure;
 mod audit;
 mod changes;
 mod drop_event;
+mod invitation;
 mod log;
 mod operator;
 mod progress;

@@ -1,9 +1,10 @@
-//! The credentials of users, operators and boxes, in buckets beside the log: accounts, sessions, revocations, signing
-//! keys, and tallies of wrong passwords.
+//! The credentials of users, operators and boxes, in buckets beside the log: accounts, invitations, sessions,
+//! revocations, signing keys, and tallies of wrong passwords.
 //!
 //! They are not part of the log, because they must be deletable.
 
 pub use accounts::{Account, AccountError, AccountState, Accounts, StoredAccount};
+pub use invitations::{Invitation, Invitations};
 pub use login_throttle::{KeyedMutex, LoginAttempts, Tally};
 pub use revocations::Revocations;
 pub use sessions::{FormerToken, SessionKey, SessionRecord, Sessions};
@@ -11,6 +12,7 @@ pub use signing_keys::SigningKeys;
 
 pub mod accounts;
 pub mod changes;
+pub mod invitations;
 pub mod login_throttle;
 pub mod revocations;
 pub mod sessions;

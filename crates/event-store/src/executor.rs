@@ -10,6 +10,7 @@ pub(crate) mod tail;
 mod boxes;
 mod closings;
 mod idempotency;
+mod memberships;
 mod slot;
 mod talk;
 pub(crate) mod unique_names;
@@ -18,7 +19,7 @@ use std::{collections::HashMap, future::ready, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use cqrs_es::{Aggregate, event_sink::EventSink};
-use domain::{BoxEvent, Lane, MessageLookUp, Position, TalkEvent};
+use domain::{BoxEvent, Lane, MessageLookUp, Position, TalkEvent, UserId};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
 use tokio::{sync::MutexGuard, time::sleep};
@@ -31,6 +32,7 @@ use crate::{
         aggregate::StoredAggregate,
         error::EventStoreError,
         idempotency::CommandLookup,
+        memberships::Memberships,
         outcome::{CommandError, Committed},
         slot::{Slot, observe},
         store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
@@ -60,6 +62,7 @@ pub struct Executor<A: StoredAggregate> {
     store: LogEventStore<A>,
     slots: Cache<A::Id, Arc<Slot<A>>>,
     talk: TalkStates,
+    memberships: Arc<Memberships<A::Id>>,
     tails: HashMap<StreamName, Tail>,
 }
 
@@ -80,23 +83,27 @@ impl<A: StoredAggregate> Executor<A> {
     pub fn start(log: Arc<dyn Log>, options: ExecutorOptions) -> Self {
         let slots: Cache<A::Id, Arc<Slot<A>>> = Cache::new(options.cached_states);
         let talk = TalkStates::new(&log, options.partitions);
+        let memberships: Arc<Memberships<A::Id>> = Arc::default();
         let tail = |stream| {
             let (observing, clearing) = (talk.clone(), talk.clone());
             let slots = slots.clone();
             let known = slots.clone();
+            let (following, clearing_members) = (Arc::clone(&memberships), Arc::clone(&memberships));
             let drop_all = move || {
                 known.iter().for_each(|(_, slot)| slot.drop_older(u64::MAX));
                 clearing.clear();
+                clearing_members.clear();
             };
             let observer = move |commit| {
                 observing.observe(&commit);
+                following.observe::<A>(&commit);
                 observe(slots.clone(), commit)
             };
             let tail = Tail::start(log.clone(), stream, options.idempotency_window, observer, drop_all);
             (stream, tail)
         };
         let tails = A::streams(options.partitions).into_iter().map(tail).collect();
-        Self { store: LogEventStore::new(log, options.partitions), slots, talk, tails }
+        Self { store: LogEventStore::new(log, options.partitions), slots, talk, memberships, tails }
     }
 
     /// Returns true if every tail has read the whole idempotency window.
@@ -128,6 +135,12 @@ impl<A: StoredAggregate> Executor<A> {
         self.tails.iter().map(|(stream, tail)| (*stream, tail.index_size())).collect()
     }
 
+    /// Returns the number of open rooms that a user is in, as far as this process has read the log: the commits of the
+    /// idempotency window, and all later ones.
+    pub fn memberships_of(&self, user_id: &UserId) -> usize {
+        self.memberships.count(user_id)
+    }
+
     /// Returns the state and its version (0 if absent), from memory or any replica: to prepare commands, not to refuse.
     pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let slot = self.slot(id).await;
@@ -153,7 +166,8 @@ impl<A: StoredAggregate> Executor<A> {
         self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
     }
 
-    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended.
+    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended. A
+    /// repeat of an executed command does not run it.
     pub async fn execute_prepared(
         &self,
         id: &A::Id,
@@ -377,6 +391,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             self.tail.check_stored(read, stored.sequence)?;
         }
         if changes && !stored.replayed {
+            self.executor.memberships.update(self.id, stored.sequence, loaded.state.members());
             self.slot.update(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
         }
         Ok(stored)

@@ -29,6 +29,7 @@ pub use log::{
 };
 pub use marks::{MarkError, Marked, Marks};
 pub use nickname_claims::{Claimed, NicknameClaims};
+pub use opener_claims::OpenerClaims;
 
 pub mod codec;
 pub mod executor;
@@ -37,5 +38,6 @@ pub mod log;
 pub mod deadlines;
 pub mod marks;
 pub mod nickname_claims;
+pub mod opener_claims;
 
 pub mod metrics;

@@ -35,12 +35,23 @@ use crate::{
 };
 
 /// Limits that tests do not reach, although all their clients share an address and are as fast as they can be.
-const UNLIMITED: [(&str, &str); 5] = [
+const UNLIMITED: [(&str, &str); 16] = [
     ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
     ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
     ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
     ("BOXROOM_LIVE_RATE_PER_USER", "1000000:1000000"),
     ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
+    ("BOXROOM_OPEN_ROOMS_PER_USER", "0"),
+    ("BOXROOM_JOINED_ROOMS_PER_USER", "0"),
+    ("BOXROOM_ROOMS_PER_DAY", "0"),
+    ("BOXROOM_MESSAGES_PER_MINUTE", "0"),
+    ("BOXROOM_MESSAGE_BYTES_PER_DAY", "0"),
+    ("BOXROOM_NICKNAMES_PER_DAY", "0"),
+    ("BOXROOM_SIGN_INS_PER_DAY", "0"),
+    ("BOXROOM_SESSIONS_PER_USER", "0"),
+    ("BOXROOM_PASSWORDS_PER_CALLER", "0"),
+    ("BOXROOM_REGISTRATIONS_PER_ADDRESS", "0"),
+    ("BOXROOM_REGISTRATIONS_PER_HOUR", "0"),
 ];
 
 /// The time limit for services to become ready.

@@ -6,8 +6,8 @@ use wire::{
     OWNER_API_PREFIX, SERVICE_API_PREFIX, StreamName,
     api::{BULK_CONSUMER, DEADLINES_CONSUMER, REPLY_SUBJECTS, acknowledgements, inbox},
     bucket::{
-        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET,
-        SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, INVITATIONS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET,
+        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
     },
     streams, subject,
     transient::{
@@ -186,7 +186,15 @@ fn imported_subjects(services: &[(String, Replies)]) -> Vec<String> {
 }
 
 fn command(partitions: u16) -> Account {
-    let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET, ATTEMPTS_BUCKET];
+    let buckets = [
+        ACCOUNTS_BUCKET,
+        SESSIONS_BUCKET,
+        SIGNING_KEYS_BUCKET,
+        REVOKED_BUCKET,
+        KEYS_BUCKET,
+        ATTEMPTS_BUCKET,
+        INVITATIONS_BUCKET,
+    ];
     let timer = StreamName::Timer.on_server();
     let mut services = once(&subject::ALL_APPENDED);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
@@ -196,6 +204,7 @@ fn command(partitions: u16) -> Account {
     services.extend([
         (bucket::subject(ACCOUNTS_BUCKET, "*"), Replies::Once),
         (bucket::subject(ATTEMPTS_BUCKET, ">"), Replies::Once),
+        (bucket::subject(INVITATIONS_BUCKET, "*"), Replies::Once),
         (bucket::subject(SESSIONS_BUCKET, "*.*.*"), Replies::Once),
         (bucket::subject(SIGNING_KEYS_BUCKET, "*"), Replies::Once),
         (bucket::subject(REVOKED_BUCKET, "*.*"), Replies::Once),

@@ -1,5 +1,7 @@
 //! Ends sessions and refuses the tokens of an account.
 
+use std::future::ready;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::{Revocations, SessionKey, Sessions};
 use domain::UserId;
@@ -53,6 +55,31 @@ pub async fn end_others(
         }
     });
     ended.buffer_unordered(CONCURRENCY).try_collect().await
+}
+
+/// Ends the oldest sessions of an account in a role, so that at most `kept` remain.
+pub async fn end_oldest(
+    session_stores: SessionStores<'_>,
+    role: &str,
+    user_id: &UserId,
+    kept: usize,
+) -> Result<(), BucketError> {
+    let now = clock::now();
+    let mut sessions = session_stores.sessions.of(role, user_id).await?;
+    if sessions.len() <= kept {
+        return Ok(());
+    }
+    // The ids are ordered by time.
+    sessions.sort_by(|one, other| other.session.cmp(&one.session));
+    let found = stream::iter(sessions).map(|key| async move {
+        let is_open = session_stores.sessions.get(&key).await?.is_some();
+        Ok::<_, BucketError>(is_open.then_some(key))
+    });
+    let open: Vec<_> = found.buffered(CONCURRENCY).try_filter_map(|key| ready(Ok(key))).try_collect().await?;
+    for key in open.iter().skip(kept) {
+        end_session(session_stores, key, now).await?;
+    }
+    Ok(())
 }
 
 /// Ends a session whose access tokens may be valid until `valid_until`. Deletes it first: after a crash in between, a

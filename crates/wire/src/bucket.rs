@@ -8,6 +8,9 @@ pub const ACCOUNTS_BUCKET: &str = "accounts";
 /// The bucket of the tallies of wrong passwords, by throttle key. Stored; never rename.
 pub const ATTEMPTS_BUCKET: &str = "attempts";
 
+/// The bucket of invitations to register, by the hashes of their tokens. Stored; never rename.
+pub const INVITATIONS_BUCKET: &str = "invitations";
+
 /// The bucket of user keys, by user id. Stored; never rename.
 pub const KEYS_BUCKET: &str = "user-keys";
 

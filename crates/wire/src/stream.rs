@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub enum StreamName {
     /// One partition of the boxes, their rooms and conversations.
     Box(u16),
-    /// Users and their claims on nicknames.
+    /// Users, and their claims on nicknames and on slots for open rooms.
     User,
     /// The store catalogue.
     Store,

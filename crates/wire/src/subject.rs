@@ -23,7 +23,7 @@ pub enum Source {
         /// The user.
         user_id: UserId,
     },
-    /// A claim on a nickname.
+    /// A claim on a nickname, or of a user on a slot for an open room.
     Claim,
     /// A store.
     Store {
@@ -62,7 +62,7 @@ impl Source {
 }
 
 impl Source {
-    /// Returns the subject in a log with this many partitions. None for a claim, whose subject hides the name.
+    /// Returns the subject in a log with this many partitions. None for a claim: that on a nickname hides the name.
     pub fn subject(&self, partitions: u16) -> Option<String> {
         Some(match self {
             Self::Room { box_id } => lane(box_id, Lane::Room, partitions),
@@ -129,6 +129,12 @@ const CLAIMS_V2: &str = "claim.nickname.v2-";
 
 /// The subject that records up to which sequence all users have their claims of the second version.
 pub const NICKNAMES_CLAIMED: &str = "claim.nickname.v2-claimed";
+
+/// Returns the subject of a user's claim on a slot for an open room. It has as many tokens as that of a nickname, so
+/// that earlier releases can read a log with both.
+pub fn opener_claim(user_id: &UserId, slot: u16) -> String {
+    format!("claim.nickname.opener-{user_id}-{slot}")
+}
 
 fn name_hash(name: &str) -> String {
     hex(Sha256::digest(name.as_bytes()).get(..16).unwrap_or_default())
@@ -203,6 +209,7 @@ mod tests {
             (nickname_claim_v1("Änn.>"), Source::Claim),
             (nickname_claim_v2("Änn.>"), Source::Claim),
             (NICKNAMES_CLAIMED.to_owned(), Source::Claim),
+            (opener_claim(&user_id, 0), Source::Claim),
             (store(&store_id), Source::Store { store_id }),
             (mark(&room_id, &user_id, 4), Source::Mark { room_id, user_id }),
         ];
@@ -233,6 +240,7 @@ mod tests {
     fn the_subjects_of_claims_never_change() {
         assert_eq!(nickname_claim_v1("Ann"), "claim.nickname.49915e0d7d4b402e3017d010bc1c0e83");
         assert_eq!(nickname_claim_v2("Ann"), "claim.nickname.v2-49915e0d7d4b402e3017d010bc1c0e83");
+        assert_eq!(opener_claim(&"ann-1".parse().unwrap(), 12), "claim.nickname.opener-ann-1-12");
         assert!(is_nickname_claim_v2(&nickname_claim_v2("Ann")));
         assert!(!is_nickname_claim_v2(&nickname_claim_v1("Ann")) && !is_nickname_claim_v2(NICKNAMES_CLAIMED));
     }

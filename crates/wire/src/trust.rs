@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The longest that a session can wait for its next refresh, in days.
 pub const SESSION_DAYS: i64 = 90;
 
+/// The longest lifetime of an invitation to register, in days.
+pub const INVITATION_DAYS: i64 = 90;
+
 /// The key of the revocation of all tokens, which a restore stores. No role has this name. Stored; never rename.
 pub const ALL_TOKENS_KEY: &str = "all.tokens";
 

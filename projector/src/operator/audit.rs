@@ -118,7 +118,7 @@ fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
         Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
         Source::User { user_id } => (None, format!("user {user_id}")),
         Source::Store { store_id } => (None, format!("store {store_id}")),
-        // A claim accompanies the user's own event.
+        // A claim accompanies an event of the user, or the opening of a room.
         Source::Claim => return None,
     };
     if audit.box_id.is_some() && audit.box_id != box_id {

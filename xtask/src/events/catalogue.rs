@@ -67,7 +67,7 @@ const GROUPS: [Group; 7] = [
     },
     Group { title: "User", file: "crates/domain/src/user.rs", events: "UserEvent", operators: &[AUDIT, LOG_SHOW] },
     Group {
-        title: "Nickname",
+        title: "Claim",
         file: "crates/event-store/src/executor/unique_names.rs",
         events: "ClaimEvent",
         operators: &[],

@@ -78,6 +78,7 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("user_erased", &[SameRoom]),
     ("nickname_claimed", &[]),
     ("nickname_released", &[]),
+    ("opener_claimed", &[]),
     ("store_registered", &[AllUsers]),
     ("store_changed", &[AllUsers]),
     ("store_opened", &[AllUsers]),

@@ -257,7 +257,7 @@ pub enum Decoded {
     Box(Vec<domain::BoxEvent>),
     /// Events of a user.
     User(Vec<domain::UserEvent>),
-    /// A nickname was claimed or released.
+    /// A nickname was claimed or released, or a slot for an open room was claimed.
     Claim,
     /// Events of a store.
     Store(Vec<domain::StoreEvent>),

@@ -62,6 +62,14 @@ pub trait StoredAggregate:
         None
     }
 
+    /// True if the state has [`members`](Self::members).
+    const HAS_MEMBERS: bool = false;
+
+    /// The members of the open room in this state.
+    fn members(&self) -> &[UserId] {
+        &[]
+    }
+
     /// The claims on the unique name that the aggregate has in this state.
     fn claims(&self) -> Option<NameClaims> {
         None
@@ -87,6 +95,7 @@ impl StoredAggregate for DeliveryBox {
     type Id = BoxId;
     const STATE_VERSION: u32 = 1;
     const LANE_WITHOUT_EVENTS: Lane = Lane::Talk;
+    const HAS_MEMBERS: bool = true;
 
     fn streams(partitions: u16) -> Vec<StreamName> {
         (0..partitions).map(StreamName::Box).collect()
@@ -113,6 +122,10 @@ impl StoredAggregate for DeliveryBox {
 
     fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
         Self::look_up(self, command)
+    }
+
+    fn members(&self) -> &[UserId] {
+        self.room().filter(|room| !room.is_closed()).map_or(&[], |room| room.members())
     }
 }
 

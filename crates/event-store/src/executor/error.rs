@@ -17,6 +17,9 @@ pub enum EventStoreError {
     /// The command's id was used for another command.
     #[error("the command's id was used for another command")]
     KeyReused,
+    /// The preparation of the commit has rejected it, for a reason that it knows: certainly not committed.
+    #[error("the commit was rejected before it was stored")]
+    NotPrepared,
     /// Another aggregate has claimed a name that the decision needs.
     #[error("the name is taken")]
     NameTaken,

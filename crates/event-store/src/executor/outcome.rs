@@ -27,6 +27,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The preparation of the commit has rejected it, for a reason that it knows: certainly not executed.
+    #[error("the commit was rejected before it was stored")]
+    NotPrepared,
     /// The user was erased in the meantime: certainly not executed.
     #[error("the user was erased")]
     Erased,
@@ -62,6 +65,7 @@ impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
     fn from(error: EventStoreError) -> Self {
         match error {
             EventStoreError::KeyReused => Self::KeyReused,
+            EventStoreError::NotPrepared => Self::NotPrepared,
             EventStoreError::Erased => Self::Erased,
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },

@@ -1,7 +1,7 @@
 //! Unique names: claimed and released by messages beside the events that need them.
 
 use cqrs_es::DomainEvent;
-use domain::{User, UserId};
+use domain::{RoomId, User, UserId};
 use serde::{Deserialize, Serialize};
 use wire::{StreamName, subject::hex};
 
@@ -22,7 +22,7 @@ use crate::{
 /// The maximum number of times that a claim is tried because of concurrent ones.
 const ATTEMPTS: usize = 32;
 
-/// A change of a name's holder. The serde names are stored; never rename.
+/// A claim of a user, or the end of one. The serde names are stored; never rename.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub(crate) enum ClaimEvent {
@@ -36,6 +36,14 @@ pub(crate) enum ClaimEvent {
         /// The former holder.
         user_id: String,
     },
+    /// A user claimed the slot of the subject for a room that was about to be opened. The claim counts while the user
+    /// hosts this room and the room is open.
+    OpenerClaimed {
+        /// The user.
+        user_id: UserId,
+        /// The room.
+        room_id: RoomId,
+    },
 }
 
 impl DomainEvent for ClaimEvent {
@@ -43,6 +51,7 @@ impl DomainEvent for ClaimEvent {
         match self {
             Self::NicknameClaimed { .. } => "nickname_claimed".to_owned(),
             Self::NicknameReleased { .. } => "nickname_released".to_owned(),
+            Self::OpenerClaimed { .. } => "opener_claimed".to_owned(),
         }
     }
 
@@ -52,7 +61,7 @@ impl DomainEvent for ClaimEvent {
 }
 
 impl StoredEvent for ClaimEvent {
-    const TYPES: &'static [&'static str] = &["nickname_claimed", "nickname_released"];
+    const TYPES: &'static [&'static str] = &["nickname_claimed", "nickname_released", "opener_claimed"];
     const UPCASTS: &'static [Upcast] = &[];
 }
 
@@ -172,12 +181,13 @@ async fn holder(log: &dyn Log, subject: &str) -> Result<Holder, EventStoreError>
     let Some(last) = last else { return Ok(Holder { sequence: 0, user_id: None }) };
     let user_id = match RecordedCommit::parse(&last)?.events::<ClaimEvent>()?.pop() {
         Some(ClaimEvent::NicknameClaimed { user_id }) => Some(user_id),
-        Some(ClaimEvent::NicknameReleased { .. }) | None => None,
+        Some(ClaimEvent::NicknameReleased { .. } | ClaimEvent::OpenerClaimed { .. }) | None => None,
     };
     Ok(Holder { sequence: last.sequence, user_id })
 }
 
-fn message(
+/// Builds the message of a claim, guarded by the last sequence of its subject.
+pub(crate) fn message(
     subject: &str,
     sequence: u64,
     event: &ClaimEvent,

@@ -5,6 +5,7 @@ pub(crate) mod claiming;
 pub(crate) mod executing;
 pub(crate) mod following;
 pub(crate) mod marking;
+pub(crate) mod opening;
 pub(crate) mod reading;
 pub(crate) mod registering;
 pub(crate) mod repeating;
@@ -97,6 +98,10 @@ contract! {
     claiming::concurrent_migrations_claim_once,
     claiming::changes_by_an_earlier_release_are_noticed,
     claiming::a_claim_under_a_changed_name_does_not_count,
+    opening::a_user_opens_as_many_of_many_rooms_as_there_are_slots,
+    opening::a_slot_is_free_when_its_room_is_closed_or_has_another_host,
+    opening::a_claim_without_its_room_expires,
+    opening::a_claim_on_a_room_that_another_user_has_opened_is_free,
     settling::a_lost_answer_is_found_by_sending_again,
     settling::a_lost_answer_behind_its_own_guard_is_found,
     settling::a_lost_answer_is_found_among_later_messages,

@@ -5,16 +5,19 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType};
 use wire::{
     bucket::{
-        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET,
-        SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, INVITATIONS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET,
+        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
     },
-    trust::{REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
+    trust::{INVITATION_DAYS, REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
 };
 
 /// The maximum size of a value.
 const MAX_VALUE_BYTES: i32 = 1024;
 
 const MAX_TALLY_BYTES: i32 = 512;
+
+/// The maximum size of an invitation, with the ids of all users who can register with it.
+const MAX_INVITATION_BYTES: i32 = 8192;
 
 /// The maximum number of tallies of wrong passwords. A client that wants one to be discarded must first try as many
 /// other accounts, each at the cost of a password hash.
@@ -26,17 +29,19 @@ const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Returns the streams of all buckets with the given number of replicas.
-pub(super) fn layouts(replicas: usize) -> [Config; 8] {
+pub(super) fn layouts(replicas: usize) -> Vec<Config> {
     let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
+    let invitation_age = DAY * u32::try_from(INVITATION_DAYS).unwrap_or_default();
     let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
     let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
     let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
-    [
+    vec![
         kept(ACCOUNTS_BUCKET, "*"),
         kept(NOTIFIER_BUCKET, "*.*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
+        Config { max_age: invitation_age, max_message_size: MAX_INVITATION_BYTES, ..kept(INVITATIONS_BUCKET, "*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
         // by the next read.
         Config { allow_direct: true, ..notified(SIGNING_KEYS_BUCKET, "*") },

@@ -29,7 +29,7 @@ const ALL: [May; 6] = [
     May {
         account: Account::Command,
         read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
-        buckets: &["accounts", "sessions", "signing_keys", "revoked", "user-keys", "attempts"],
+        buckets: &["accounts", "sessions", "signing_keys", "revoked", "user-keys", "attempts", "invitations"],
         publish: &[
             "box.*.*.room",
             "box.*.*.talk",
@@ -40,6 +40,7 @@ const ALL: [May; 6] = [
             "timer.*.*.due",
             "JS.core.API.$KV.accounts.*",
             "JS.core.API.$KV.attempts.>",
+            "JS.core.API.$KV.invitations.*",
             "JS.core.API.DIRECT.GET.KV_signing_keys",
             "JS.core.API.DIRECT.GET.KV_revoked",
             "JS.core.API.$KV.sessions.*.*.*",
