@@ -252,8 +252,8 @@ impl Channel {
         }
     }
 
-    /// Encodes an event and delivers it to all followers. Returns false if it must be read from the feed, with all later
-    /// ones.
+    /// Encodes an event and delivers it to all followers. Returns false if it must be read from the feed, with all
+    /// later ones.
     fn deliver(&self, event: &str, signals: &Signals) -> bool {
         let Some((event, kind)) = self.parse_event(event) else { return true };
         // The nickname belongs to another stream, so that only reads have it. Later events wait for the read.

@@ -40,6 +40,10 @@ enum Change<'a> {
     Position(String),
 }
 
+fn parse(notification: &[u8]) -> serde_json::Result<Vec<Change<'_>>> {
+    serde_json::from_slice(notification)
+}
+
 /// Those who push changes to connections.
 pub(super) struct Receivers {
     pub(super) hub: Arc<Hub>,
@@ -55,9 +59,7 @@ impl Receivers {
             self.users.forget_counts();
             self.lobby.mark_all_stale();
         };
-        let on_notification = |generation: &Generation, message: &Message| match serde_json::from_slice::<Vec<Change<'_>>>(
-            &message.payload,
-        ) {
+        let on_notification = |generation: &Generation, message: &Message| match parse(&message.payload) {
             Ok(changes) => self.pass_on(generation, changes),
             Err(error) => {
                 tracing::warn!(%error, "malformed notification");

@@ -43,7 +43,7 @@ async fn check_connections(users: Arc<Users>, causes: Causes) {
         tokio::select! {
             Ok(()) = revocations.changed() => {}
             Ok(()) = generations.changed() => {}
-            // The process waits until nobody holds this receiver.
+            // The process waits until all receivers are dropped.
             _ = stopping.changed() => return users.check_all(),
         }
         users.check_all();
