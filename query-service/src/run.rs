@@ -38,7 +38,8 @@ pub async fn run(
 ) -> Result<()> {
     let threads = Threads::start().context("cannot start threads")?;
     let url = settings.nats.nats_url.clone();
-    let client = threads.run(async move { nats::connect(&url, "query-service").await }).await??;
+    let connecting = Box::pin(async move { nats::connect(&url, "query-service").await });
+    let client = threads.run(connecting).await??;
     let trust = Trust::open(&settings.trust);
     let app = assemble(&settings, threads, &client, trust.verifier())?;
     let health = health(client.clone(), app.clone());

@@ -66,14 +66,14 @@ impl Live {
         supervision::spawn("the answers about presence", presence_answers::serve(nats.clone(), hub.signals().clone()));
         let seen_by = settings.share_read_markers.then(|| SeenBy::start(feeds.clone(), hub.signals().clone()));
         let users = Users::start(nats.clone(), feeds.clone(), seen_by);
+        let stopping = watch::Sender::new(false);
+        let causes = (verifier.revocations(), generations.changes(), stopping.subscribe());
         let receivers = Receivers { hub: hub.clone(), users: users.clone(), lobby: lobby.clone() };
-        let receiver = receivers.receive(nats, generations.clone());
+        let receiver = receivers.receive(nats, generations);
         threads.spawn(supervision::run("the receiver of notifications", receiver));
         let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
         let user_limit = ("live-user", settings.live_rate_per_user);
         let rates = Rates::new(user_limit, ("live-address", settings.live_rate_per_address));
-        let stopping = watch::Sender::new(false);
-        let causes = (verifier.revocations(), generations.changes(), stopping.subscribe());
         supervision::spawn("the watcher of what ends connections", check_connections(users.clone(), causes));
         Arc::new(Self { hub, feeds, verifier, heartbeat, users, lobby, connection_limiter, rates, threads, stopping })
     }

@@ -252,7 +252,8 @@ impl Subscriptions {
             Delivery::Lobby(area, frame) if self.lobby.as_ref().is_some_and(|lobby| lobby.area == area) => {
                 socket.feed(frame).await
             }
-            Delivery::Signal(_) | Delivery::Lobby(..) => Ok(()),
+            // Checks are the connection's.
+            Delivery::Signal(_) | Delivery::Lobby(..) | Delivery::Check => Ok(()),
             Delivery::AlarmsComplete(positions) => {
                 if self.alarms.as_ref() == Some(&*positions) {
                     return Ok(());
@@ -261,8 +262,6 @@ impl Subscriptions {
                 socket.mark(|| self.cursor()).await
             }
             Delivery::Overflow => Err(Closed::ByServer(CloseReason::TooSlow)),
-            // Handled by the connection.
-            Delivery::Check => Ok(()),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
                     following.known_v = following.known_v.max(v);
