@@ -124,7 +124,9 @@ async fn a_token_that_was_verified_before_is_refused_after_its_end_and_without_i
     for token in [&short, &long, &short, &long] {
         assert!(verifier.check(token).await.is_ok());
     }
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    while verifier.check(&short).await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     assert_eq!(refusal(&verifier, &short).await, "expired-token");
     assert!(verifier.check(&long).await.is_ok());
     verifier.record_read(std::time::Duration::from_mins(1));

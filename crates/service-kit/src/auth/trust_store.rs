@@ -30,7 +30,7 @@ pub(super) struct TrustState {
 }
 
 impl TrustState {
-    pub(super) fn has_same_keys(&self, other: &Self) -> bool {
+    fn has_same_keys(&self, other: &Self) -> bool {
         (&self.published, &self.outside) == (&other.published, &other.outside)
     }
 }
@@ -50,6 +50,8 @@ pub(super) struct TrustStore {
     /// Keys with which this process signs, also while they are not yet published.
     own_keys: BTreeMap<String, PublicKey>,
     keys: HashMap<String, Key>,
+    /// Changes when a known key may have been replaced.
+    revision: u64,
 }
 
 impl TrustStore {
@@ -61,6 +63,9 @@ impl TrustStore {
     pub(super) fn update(&mut self, state: TrustState) -> bool {
         if state == self.state {
             return false;
+        }
+        if !self.state.has_same_keys(&state) {
+            self.revision += 1;
         }
         self.state = state;
         self.rebuild_keys();
@@ -85,6 +90,11 @@ impl TrustStore {
     /// Returns the key with this id, unless it no longer verifies.
     pub(super) fn key(&self, id: &str, now: DateTime<Utc>) -> Option<Key> {
         self.keys.get(id).filter(|key| key.until.is_none_or(|until| now < until)).cloned()
+    }
+
+    /// Returns a number that changes when a known key may have been replaced.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Returns true if there is a key with this id that verifies.

@@ -54,6 +54,8 @@ struct Shared {
 struct Verified {
     caller: Caller,
     key_id: String,
+    /// The revision of the keys. Another key may have the same id later.
+    revision: u64,
 }
 
 /// The reasons for which a token is rejected.
@@ -115,14 +117,18 @@ impl Verifier {
 
     fn verified_before(&self, token: &str) -> Option<Caller> {
         let (known, now) = (self.0.verified.get(token)?, clock::now());
-        let is_valid = now < known.caller.expires_at && read(&self.0.store).has_key(&known.key_id, now);
-        is_valid.then(|| known.caller.clone())
+        let store = read(&self.0.store);
+        let has_key = store.revision() == known.revision && store.has_key(&known.key_id, now);
+        (has_key && now < known.caller.expires_at).then(|| known.caller.clone())
     }
 
     fn verify_signature(&self, token: &str) -> Result<Caller, Rejection> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Rejection::Problem(invalid_token()))?;
         let id = header.kid.ok_or_else(|| Rejection::Problem(invalid_token()))?;
-        let key = read(&self.0.store).key(&id, clock::now()).ok_or(Rejection::UnknownKey)?;
+        let (key, revision) = {
+            let store = read(&self.0.store);
+            (store.key(&id, clock::now()).ok_or(Rejection::UnknownKey)?, store.revision())
+        };
         if header.alg != key.algorithm {
             return Err(Rejection::Problem(invalid_token()));
         }
@@ -132,7 +138,7 @@ impl Verifier {
             Some(issuer) => decode(token, &key, &issuer.rules(key.algorithm)).and_then(|claims| issuer.caller(&claims)),
         };
         let caller = caller.map_err(Rejection::Problem)?;
-        self.0.verified.insert(token.to_owned(), Arc::new(Verified { caller: caller.clone(), key_id: id }));
+        self.0.verified.insert(token.to_owned(), Arc::new(Verified { caller: caller.clone(), key_id: id, revision }));
         Ok(caller)
     }
 
@@ -187,13 +193,8 @@ impl Verifier {
     pub(super) fn update(&self, state: TrustState) -> bool {
         let mut store = write(&self.0.store);
         let revocations_changed = store.state().revoked != state.revoked;
-        let keys_changed = !store.state().has_same_keys(&state);
         let changed = store.update(state);
         drop(store);
-        if keys_changed {
-            // Another key may have the same id.
-            self.0.verified.invalidate_all();
-        }
         if revocations_changed {
             self.0.revoked.send_replace(());
         }
