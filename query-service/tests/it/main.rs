@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod alarms;
+mod blocks;
 mod boxes;
 mod command_ids;
 mod cursors;
