@@ -46,6 +46,16 @@ pub(crate) struct RoomPath {
     pub(crate) room_id: RoomId,
 }
 
+/// Another user.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The user.
+    #[serde(rename = "user")]
+    #[param(rename = "user", value_type = schemas::UserId, inline)]
+    pub(crate) user_id: UserId,
+}
+
 /// A member of a room.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

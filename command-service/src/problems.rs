@@ -88,6 +88,9 @@ problems! {
     UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken"
         "Another user has this nickname, or one that looks like it.";
+    CannotBlockYourself 409 "cannot-block-yourself" "You cannot block yourself" "The user of the path is the caller.";
+    TooManyBlockedUsers 409 "too-many-blocked-users" "Too many blocked users"
+        "A user can block at most 500 others: unblock one first.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"

@@ -14,14 +14,14 @@ use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, se
 use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
 use Answer::{Created, Done, NoContent, Session};
 use Code::{
-    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
-    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward,
-    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms,
-    TooManyKicks, TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations,
-    TooManyRooms, TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
-    WrongPassword,
+    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotBlockYourself,
+    CannotKickYourself, DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked,
+    MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember,
+    NotTheAuthor, NotTheHost, RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound,
+    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers,
+    TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks, TooManyMessages, TooManyNicknames,
+    TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms, TooManySignIns, TooMuchText,
+    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -80,6 +80,9 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::blocks::block_user), Users, Done,
+            &[UserNotFound, CannotBlockYourself, TooManyBlockedUsers]))
+        .routes(command(routes!(users::blocks::unblock_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::alarms::read_alarms), Users, Done, &[UserNotFound, UnknownPosition]))
 }
 

@@ -1,6 +1,7 @@
 //! Commands of users on their own account.
 
 pub(crate) mod alarms;
+pub(crate) mod blocks;
 pub(crate) mod devices;
 pub(crate) mod erase;
 pub(crate) mod muted_rooms;
