@@ -5,6 +5,7 @@
 mod story;
 
 mod alarms;
+mod blocks;
 mod deadlines;
 mod idempotency;
 mod live;

@@ -204,6 +204,7 @@ fn accounts() -> Vec<Row> {
     let newcomer = json!({ "user_id": "dora", "password": PASSWORD, "nickname": "Dora" });
     let phone = [("device", "phone")];
     let muted = [("room", "box-9.9")];
+    let blocked = [("user", "zoe")];
     vec![
         Row::new("POST /users", Who::Anonymous, &[], newcomer, 201)
             .wrong_field("user_id", "ana", 409, "user-exists")
@@ -248,6 +249,8 @@ fn accounts() -> Vec<Row> {
         nobody_known(Row::new("PUT /users/me/read-marker-sharing", Who::Ana, &[], json!({ "shared": false }), 204)),
         nobody_known(Row::new("PUT /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
         nobody_known(Row::new("DELETE /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
+        nobody_known(Row::new("PUT /users/me/blocks/{user}", Who::Ana, &blocked, Value::Null, 204).knows("user")),
+        nobody_known(Row::new("DELETE /users/me/blocks/{user}", Who::Ana, &blocked, Value::Null, 204).knows("user")),
     ]
 }
 
@@ -419,6 +422,7 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         read("GET /me", &[]).not(Who::Stranger, 404, "user-not-found"),
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
+        read("GET /me/blocks", &[]),
         Row { query: vec![("q", "hello")], ..read("GET /search/messages", &[]) },
         Row { unchecked: vec!["cursor", "ticket"], goes_on: true, ..read("GET /events", &[]) }
             .wrong_query(&[("rooms", "")])
