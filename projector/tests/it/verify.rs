@@ -264,7 +264,7 @@ async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
     let (world, sample) = two().await;
     let fresh = async || verify_fresh(&world.database, &sample.log, 1, Limits::default()).await.expect("a comparison");
     // The rows that no event has caused.
-    assert_eq!(fresh().await.differences, 7);
+    assert_eq!(fresh().await.differences, 8);
     run(
         &world.database,
         1,
