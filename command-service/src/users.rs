@@ -2,6 +2,8 @@
 
 pub(crate) mod alarms;
 pub(crate) mod blocks;
+pub(crate) mod confirm;
+pub(crate) mod confirmation;
 pub(crate) mod devices;
 pub(crate) mod erase;
 pub(crate) mod muted_rooms;
@@ -13,3 +15,4 @@ pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
 mod registration;
 pub(crate) mod registration_policy;
+mod unconfirmed;

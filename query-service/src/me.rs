@@ -2,5 +2,6 @@
 
 pub(crate) mod alarms;
 pub(crate) mod blocks;
+pub(crate) mod export;
 pub(crate) mod rooms;
 pub(crate) mod show;

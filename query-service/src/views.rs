@@ -3,7 +3,8 @@
 pub(crate) use boxes::{BoxKind, BoxStatus, BoxView};
 pub(crate) use events::{EventData, EventView};
 pub(crate) use me::{
-    AlarmKind, AlarmView, BlockView, Devices, LastMessage, MeView, MyRoomView, Preferences, QuietHours,
+    AlarmKind, AlarmView, BlockView, DeviceView, Devices, LastMessage, MeView, MyRoomView, Preferences, QuietHours,
+    QuietHoursView,
 };
 pub(crate) use messages::{MessageView, Reactions};
 pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};

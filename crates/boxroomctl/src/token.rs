@@ -67,7 +67,8 @@ pub(crate) fn print(args: &TokenArgs) -> Result<()> {
         _ => bail!("--box and --role device require each other"),
     };
     let newest = read_signing_keys(&args.signing_keys)?.pop().context("there is no signing key")?;
-    let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
+    let (user_id, role, at, lifetime) = (&args.subject, &role, clock::now(), args.ttl);
+    let grant = Grant { user_id, role, session: None, authenticated_at: None, at, lifetime };
     writeln!(io::stdout(), "{}", newest.sign(grant)?)?;
     Ok(())
 }

@@ -247,7 +247,7 @@ named_events! {
             /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
             up_to: BTreeMap<String, u64>,
         }
-        /// The user was erased. The id stays taken.
+        /// The user was erased, registered before or not. The id stays taken.
         UserErased = "user_erased" {}
     }
 }
@@ -332,9 +332,9 @@ impl User {
         (self.registered && !self.erased).then_some(self.nickname.as_str())
     }
 
-    /// True if the id was ever registered. It stays taken after the erasure.
-    pub fn is_registered(&self) -> bool {
-        self.registered
+    /// True if the id is taken: it was ever registered or erased.
+    pub fn is_taken(&self) -> bool {
+        self.registered || self.erased
     }
 
     /// True if the user was erased.
@@ -345,16 +345,20 @@ impl User {
     /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {
-            if self.registered || user_id.is_reserved() {
+            if self.is_taken() || user_id.is_reserved() {
                 return Err(UserRefusal::UserExists);
             }
             return Ok(vec![UserEvent::UserRegistered { user_id, nickname: nickname.into() }]);
+        }
+        // A user who was never registered may have written, with a token of an external issuer.
+        if command == UserCommand::EraseUser && !self.erased {
+            return Ok(vec![UserEvent::UserErased {}]);
         }
         if !self.registered || self.erased {
             return Err(UserRefusal::UserNotFound);
         }
         match command {
-            UserCommand::RegisterUser { .. } => Ok(vec![]),
+            UserCommand::RegisterUser { .. } | UserCommand::EraseUser => Ok(vec![]),
             UserCommand::ChangeNickname { nickname } if nickname.as_str() == self.nickname => Ok(vec![]),
             UserCommand::ChangeNickname { nickname } => {
                 Ok(vec![UserEvent::NicknameChanged { nickname: nickname.into() }])
@@ -405,7 +409,6 @@ impl User {
             UserCommand::UnblockUser { user_id } if !self.blocked_users.contains(&user_id) => Ok(vec![]),
             UserCommand::UnblockUser { user_id } => Ok(vec![UserEvent::UserUnblocked { user_id }]),
             UserCommand::ReadAlarms { up_to } => Ok(self.read_alarms(&up_to)),
-            UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
     }
 

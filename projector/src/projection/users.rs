@@ -66,6 +66,19 @@ pub(super) async fn project_users(
     Ok(Changes { stale_alarms, ..Changes::default() })
 }
 
+impl UserRow {
+    /// The row of a user without a nickname.
+    fn new(registered_at: DateTime<Utc>) -> Self {
+        Self {
+            nickname: None,
+            registered_at,
+            notification_preferences: json!({}),
+            share_read_markers: true,
+            quiet_hours: None,
+        }
+    }
+}
+
 impl Users {
     async fn load(&mut self, connection: &mut PgConnection, commits: &[Commit]) -> Result<(), sqlx::Error> {
         let touched: BTreeSet<&str> = commits
@@ -99,13 +112,7 @@ impl Users {
                 if registered != user_id || self.rows.contains_key(user_id) {
                     return Err(InvalidEvent(format!("the user {user_id} cannot be registered as {registered}")));
                 }
-                let row = UserRow {
-                    nickname: Some(nickname.clone()),
-                    registered_at: at,
-                    notification_preferences: json!({}),
-                    share_read_markers: true,
-                    quiet_hours: None,
-                };
+                let row = UserRow { nickname: Some(nickname.clone()), ..UserRow::new(at) };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
             }
@@ -143,7 +150,9 @@ impl Users {
                 self.alarms_read.extend(read);
             }
             UserEvent::UserErased {} => {
-                let row = self.change(user_id)?;
+                self.changed.insert(user_id.clone());
+                // A user who was never registered is erased like others, if it has written anything.
+                let row = self.rows.entry(user_id.clone()).or_insert_with(|| UserRow::new(at));
                 (row.nickname, row.notification_preferences, row.quiet_hours) = (None, json!({}), None);
                 // Rooms may show the user until the erasure has reached their boxes.
                 row.share_read_markers = false;

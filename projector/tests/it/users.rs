@@ -86,6 +86,16 @@ async fn quiet_hours_are_set_replaced_and_removed() {
 }
 
 #[tokio::test]
+async fn a_user_who_was_never_registered_is_erased() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    let users = "select user_id || ' ' || coalesce(nickname, 'erased') from users";
+    assert_eq!(world.texts(users).await, ["ann erased"]);
+}
+
+#[tokio::test]
 async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
     let mut world = World::start().await;
     let muted = |id: &str| UserEvent::RoomMuted { room_id: room(id) };

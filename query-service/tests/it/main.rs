@@ -9,6 +9,7 @@ mod command_ids;
 mod cursors;
 mod description;
 mod events;
+mod export;
 mod feeds;
 mod found_messages;
 mod found_rooms;

@@ -21,6 +21,7 @@ mod backup;
 mod browser;
 mod checker;
 mod event_streams;
+mod export;
 mod kicks;
 mod limits;
 mod many_streams;

@@ -16,10 +16,13 @@ use system_tests::{
 /// The published commands. A name in braces is a parameter.
 const COMMANDS: &[&str] = &[
     "POST /users",
+    "POST /users/confirmations",
     "POST /sessions",
     "POST /sessions/refresh",
     "DELETE /sessions/current",
     "DELETE /sessions",
+    "GET /sessions",
+    "DELETE /sessions/{session}",
     "PATCH /users/me",
     "DELETE /users/me",
     "PUT /users/me/password",
@@ -81,6 +84,7 @@ const READS: &[&str] = &[
     "GET /me/rooms",
     "GET /me/alarms",
     "GET /me/blocks",
+    "GET /me/export",
     "GET /search/messages",
     "GET /live",
     "GET /events",

@@ -158,7 +158,8 @@ fn a_reserved_id_cannot_be_registered() {
 
 #[test]
 fn commands_of_unregistered_users_are_refused() {
-    given([]).each_refused(all_but_register(), &UserRefusal::UserNotFound);
+    let [commands @ .., UserCommand::EraseUser] = all_but_register() else { panic!() };
+    given([]).each_refused(commands, &UserRefusal::UserNotFound);
 }
 
 #[test]
@@ -307,6 +308,14 @@ fn alarms_are_read_in_a_bounded_number_of_streams() {
 #[test]
 fn users_are_erased() {
     given([registered()]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+}
+
+#[test]
+fn a_user_who_was_never_registered_can_be_erased_once_and_not_be_registered_later() {
+    given([]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+    let erased = given([UserEvent::UserErased {}]);
+    erased.each_refused(all_but_register(), &UserRefusal::UserNotFound);
+    given([UserEvent::UserErased {}]).when(register("ann")).then_refused(&UserRefusal::UserExists);
 }
 
 #[test]
