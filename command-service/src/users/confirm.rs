@@ -1,7 +1,8 @@
 //! `POST /users/confirmations`
 
 use axum::extract::State;
-use domain::{UserCommand, UserRefusal, values::Nickname};
+use credentials::{Confirmation, StoredAccount};
+use domain::{UserCommand, UserId, UserRefusal, values::Nickname};
 use eserde::Deserialize;
 use event_store::CommandError;
 use service_kit::clock;
@@ -11,7 +12,9 @@ use super::{
     confirmation::{Link, LinkToken},
     registration,
 };
-use crate::{answer::Created, app::App, error::Error, metrics::METRICS, problems::Code, request::Command, schemas};
+use crate::{
+    answer::Created, app::App, error::Error, metrics::METRICS, problems::Code, request::Command, schemas, stamp::Stamp,
+};
 
 /// The confirmation of a registration.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,34 +45,50 @@ pub(crate) async fn confirm_registration(
     let Link { user_id, nonce, .. } = Link::verify(&body.token, &app.secret, now).ok_or(Code::InvalidConfirmation)?;
     app.nicknames.claimed().await?;
     let stored = app.accounts.get(&user_id).await?.ok_or(Code::InvalidConfirmation)?;
+    let is_confirmed = stored.account.confirmed.as_ref() == Some(&nonce);
     let waits = stored.account.confirmation.clone().filter(|waits| waits.nonce == nonce && now < waits.expires_at);
-    if waits.is_none() && stored.account.confirmed.as_ref() != Some(&nonce) {
-        return Err(Code::InvalidConfirmation.into());
-    }
-    let nickname = match (body.nickname, waits) {
-        (Some(nickname), _) => Some(nickname),
-        (None, Some(waits)) => Some(Nickname::try_from(waits.nickname).map_err(|_| Code::InvalidConfirmation)?),
-        (None, None) => None,
-    };
     let (user, version) = app.users.load_latest(&user_id).await?;
-    let created = match nickname.filter(|_| !user.is_taken()) {
-        Some(nickname) => {
+    match waits {
+        Some(waits) if !user.is_taken() => {
+            let nickname = match body.nickname {
+                Some(nickname) => nickname,
+                None => Nickname::try_from(waits.nickname.clone()).map_err(|_| Code::InvalidConfirmation)?,
+            };
             let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
-            match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
-                // Concurrent repeats, one of which has registered the user.
-                Err(CommandError::Refused(UserRefusal::UserExists)) => return Err(Error::contended()),
-                result => {
-                    let committed = result?;
-                    if !committed.replayed {
-                        METRICS.registrations.inc();
-                    }
-                    Created::of(&committed, &user_id)
-                }
-            }
+            register(&app, &user_id, (stored, waits), command, &stamp).await
         }
-        None if user.is_erased() => return Err(Code::InvalidConfirmation.into()),
-        None => Created::replayed(registration::position(&app, version), &user_id),
-    };
-    registration::confirm(&app, &user_id, stored).await?;
-    Ok(created)
+        _ if user.is_erased() => Err(Code::InvalidConfirmation.into()),
+        None if !is_confirmed => Err(Code::InvalidConfirmation.into()),
+        // A repeat, which completes a confirmation that a crash interrupted.
+        _ => {
+            registration::confirm(&app, &user_id, stored).await?;
+            Ok(Created::replayed(registration::position(&app, version), &user_id))
+        }
+    }
+}
+
+/// Registers the user of an account that waits for its confirmation. The account has no lifetime meanwhile: it must not
+/// be removed after the user is in the log.
+async fn register(
+    app: &App,
+    user_id: &UserId,
+    (stored, waits): (StoredAccount, Confirmation),
+    command: UserCommand,
+    stamp: &Stamp,
+) -> Result<Created, Error> {
+    let kept = app.accounts.keep(stored).await?;
+    match app.users.execute(user_id, command, stamp.by(user_id)).await {
+        Err(refused @ CommandError::Refused(UserRefusal::NicknameTaken)) => {
+            app.accounts.await_confirmation(kept, waits, clock::now()).await?;
+            Err(refused.into())
+        }
+        result => {
+            let committed = result?;
+            registration::confirm(app, user_id, kept).await?;
+            if !committed.replayed {
+                METRICS.registrations.inc();
+            }
+            Ok(Created::of(&committed, user_id))
+        }
+    }
 }

@@ -203,6 +203,14 @@ impl Accounts {
         Ok(self.0.update_for(&stored.key, &account, stored.revision, lifetime).await?)
     }
 
+    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with a
+    /// conflict if the revision is not current.
+    pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
+        let account = Account { state: AccountState::Pending, ..stored.account };
+        let revision = self.update(&stored.key, &account, stored.revision).await?;
+        Ok(StoredAccount { key: stored.key, account, revision })
+    }
+
     /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
     pub async fn create_active(
         &self,

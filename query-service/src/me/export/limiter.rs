@@ -15,6 +15,10 @@ const HOUR: Duration = Duration::from_hours(1);
 /// The number of users with exports after which those of the past hour are looked through.
 const CLEAN_UP: usize = 1000;
 
+/// The time after which an export counts as abandoned, although its client is still connected: longer than one that is
+/// read takes.
+const ABANDONED: Duration = Duration::from_mins(15);
+
 /// The `Retry-After` of an export while another one of the user runs, in seconds.
 const RUNNING_RETRY: u32 = 5;
 
@@ -30,7 +34,8 @@ struct Shared {
 
 /// A user who has begun exports.
 struct Exporter {
-    is_running: bool,
+    /// The time at which the running export began.
+    running: Option<Instant>,
     /// The time at which the hour began, and the exports since then.
     since: Instant,
     begun: u32,
@@ -40,6 +45,7 @@ struct Exporter {
 pub(crate) struct ExportSlot {
     limiter: ExportLimiter,
     user: UserId,
+    began: Instant,
 }
 
 impl ExportLimiter {
@@ -58,11 +64,11 @@ impl ExportLimiter {
         let mut users = self.users();
         let is_past = |exporter: &Exporter| now.duration_since(exporter.since) >= HOUR;
         if users.len() >= CLEAN_UP {
-            users.retain(|_, exporter| exporter.is_running || !is_past(exporter));
+            users.retain(|_, exporter| exporter.running.is_some() || !is_past(exporter));
         }
-        let new = Exporter { is_running: false, since: now, begun: 0 };
+        let new = Exporter { running: None, since: now, begun: 0 };
         let exporter = users.entry(user.clone()).or_insert(new);
-        if exporter.is_running {
+        if exporter.running.is_some_and(|began| now.duration_since(began) < ABANDONED) {
             return Err(RUNNING_RETRY);
         }
         if is_past(exporter) {
@@ -72,8 +78,8 @@ impl ExportLimiter {
             let left = HOUR.saturating_sub(now.duration_since(exporter.since));
             return Err(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1));
         }
-        (exporter.is_running, exporter.begun) = (true, exporter.begun + 1);
-        Ok(ExportSlot { limiter: self.clone(), user: user.clone() })
+        (exporter.running, exporter.begun) = (Some(now), exporter.begun + 1);
+        Ok(ExportSlot { limiter: self.clone(), user: user.clone(), began: now })
     }
 
     fn users(&self) -> MutexGuard<'_, HashMap<UserId, Exporter>> {
@@ -83,8 +89,10 @@ impl ExportLimiter {
 
 impl Drop for ExportSlot {
     fn drop(&mut self) {
-        if let Some(exporter) = self.limiter.users().get_mut(&self.user) {
-            exporter.is_running = false;
+        if let Some(exporter) = self.limiter.users().get_mut(&self.user)
+            && exporter.running == Some(self.began)
+        {
+            exporter.running = None;
         }
     }
 }
@@ -108,6 +116,11 @@ mod tests {
         drop(limiter.begin_at(&ann, now + HOUR / 2).ok().unwrap());
         assert_eq!(limiter.begin_at(&ann, now + HOUR / 2).err(), Some(1800));
         assert!(limiter.begin_at(&ann, now + HOUR).is_ok());
+        let abandoned = limiter.begin_at(&ben, now).ok().unwrap();
+        let next = limiter.begin_at(&ben, now + ABANDONED + HOUR).ok().unwrap();
+        drop(abandoned);
+        assert_eq!(limiter.begin_at(&ben, now + ABANDONED + HOUR).err(), Some(RUNNING_RETRY));
+        drop(next);
         let unlimited = ExportLimiter::new(0);
         (0..20).for_each(|_| drop(unlimited.begin_at(&ann, now).ok().unwrap()));
     }
