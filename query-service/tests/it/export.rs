@@ -36,6 +36,8 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
     world
         .sql(
             "insert into muted_rooms values ('ana', 'north.1'), ('ben', 'north.2');
+             insert into blocks values
+                 ('ana', 'eve', '2026-01-03T09:00:00Z'), ('ben', 'ana', '2026-01-03T09:00:00Z');
              insert into alarms_read values ('ana', 'box-1', 9), ('ben', 'box-1', 7);
              update messages set reactions = '{\"🍜\": [\"ana\"], \"👍\": [\"eve\", \"ana\"], \"🎉\": [\"eve\"]}'
              where message_id = 5;
@@ -74,6 +76,7 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
             "registered_at": "2026-01-02T08:00:00Z",
         }),
         json!({ "type": "muted_room", "room_id": "north.1" }),
+        json!({ "type": "blocked_user", "user_id": "eve", "blocked_at": "2026-01-03T09:00:00Z" }),
         json!({ "type": "alarms_read", "stream": "box-1", "up_to": 9 }),
         room(
             "north.1",
@@ -217,8 +220,17 @@ async fn every_table_about_users_is_exported() {
          where table_schema = 'read_g1' and (
              column_name in ('user_id', 'author', 'by', 'host', 'reactions') or column_name like '%\\_by')
          order by 1";
-    let exported =
-        ["alarms", "alarms_read", "devices", "members", "messages", "muted_rooms", "read_markers", "user_rooms"];
+    let exported = [
+        "alarms",
+        "alarms_read",
+        "blocks",
+        "devices",
+        "members",
+        "messages",
+        "muted_rooms",
+        "read_markers",
+        "user_rooms",
+    ];
     let exported = exported.into_iter().chain(["rooms", "users"]);
     // The feed repeats what the other tables have. An erased author has no export.
     let other = ["author_erasures", "room_events", "unread_counts"];

@@ -36,6 +36,14 @@ pub(crate) enum ExportLine {
         #[schema(schema_with = schemas::room_id)]
         room_id: String,
     },
+    /// A user whom the user has blocked.
+    BlockedUser {
+        /// The blocked user.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: String,
+        /// The time of the block.
+        blocked_at: DateTime<Utc>,
+    },
     /// The sequence in a stream of the log up to which alarms are read.
     AlarmsRead {
         /// The stream.

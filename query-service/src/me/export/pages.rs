@@ -43,7 +43,7 @@ pub(super) async fn read(connection: &mut PgConnection, user: &UserId, place: Pl
     }
 }
 
-/// The account and what belongs to it: at most ten devices, 200 muted rooms, and a row for each stream.
+/// The account and what belongs to it: at most ten devices, 200 muted rooms, 500 blocked users, and a row for each stream.
 async fn account(connection: &mut PgConnection, user: &UserId) -> Result<Page, sqlx::Error> {
     let account = query_as!(
         ExportedAccount,
@@ -71,6 +71,9 @@ async fn account(connection: &mut PgConnection, user: &UserId) -> Result<Page, s
     let muted = query_scalar!("select room_id from muted_rooms where user_id = $1 order by room_id", user.as_str());
     let muted = muted.fetch_all(&mut *connection).await?.into_iter();
     lines.extend(muted.map(|room_id| ExportLine::MutedRoom { room_id }));
+    let blocked = query!("select blocked, blocked_at from blocks where user_id = $1 order by blocked", user.as_str());
+    let blocked = blocked.fetch_all(&mut *connection).await?.into_iter();
+    lines.extend(blocked.map(|row| ExportLine::BlockedUser { user_id: row.blocked, blocked_at: row.blocked_at }));
     let read = query!("select stream, up_to from alarms_read where user_id = $1 order by stream", user.as_str());
     let read = read.fetch_all(connection).await?.into_iter();
     lines.extend(read.map(|row| ExportLine::AlarmsRead { stream: row.stream, up_to: row.up_to }));
