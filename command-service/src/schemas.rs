@@ -119,9 +119,10 @@ schemas! {
     InvitationToken => string(1, MAX_INVITATION_CHARS, "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f")
         .pattern(Some("^[A-Za-z0-9_-]+$"));
     /// The contact address of a new user.
-    Contact => string(6, contact::MAX_BYTES, "ana@mail.example").format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
+    Contact => string(6, contact::MAX_BYTES, "ana@mail.example")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
     /// The token of a link that confirms a registration.
-    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c")
+    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f")
         .pattern(Some("^[!-~]+$"));
     /// A password to be set for a room.
     NewRoomPassword => string(MIN_ROOM_PASSWORD, MAX_CHARS, "margherita");

@@ -41,8 +41,8 @@ pub(crate) async fn register_bearer(
 /// Registers a user
 ///
 /// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes the
-/// registration. If the installation confirms registrations, the answer is `202`: a link is sent to the contact address,
-/// and a repeat with the same password sends it again.
+/// registration. If the installation confirms registrations, the answer is `202`: a link is sent to the contact
+/// address, and a repeat with the same password sends it again.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,

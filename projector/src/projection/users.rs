@@ -22,7 +22,8 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked` are written.
+    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked`
+    /// are written.
     erased: BTreeSet<UserId>,
     /// The changed devices; `None` if removed.
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,

@@ -18,6 +18,8 @@ async fn every_operation_is_described_with_its_problems() {
         "/live-tickets",
         "/me",
         "/me/alarms",
+        "/me/blocks",
+        "/me/export",
         "/me/rooms",
         "/rooms",
         "/rooms/{room}",
