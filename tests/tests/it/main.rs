@@ -40,6 +40,7 @@ mod metrics;
 mod pushes;
 mod talk;
 mod traces;
+mod typescript;
 mod webhooks;
 
 mod audit;

@@ -211,7 +211,9 @@ class EventStreamSocket implements Socket {
         // The id of an event covers the event.
         if (frame) this.onFrame(frame, resumed, stream);
         if (stream.signal.aborted) return;
-        if (id !== undefined) this.cursor = id;
+        if (id === undefined) continue;
+        this.cursor = id;
+        this.handler.onCursor(id);
       }
     }
   }

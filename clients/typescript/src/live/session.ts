@@ -160,6 +160,10 @@ export class Session implements SocketHandler {
     this.expectWithin(this.heartbeatMs * 2);
   }
 
+  onCursor(cursor: string): void {
+    this.options.shared.userItems.setCursor(cursor);
+  }
+
   onFrame(frame: Frame): void {
     if (this.state === 'ended') return;
     this.onAlive();

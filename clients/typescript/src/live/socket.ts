@@ -26,6 +26,8 @@ export interface SocketHandler {
   onFrame(frame: Frame): void;
   /** Data other than a frame has arrived: the connection is alive. */
   onAlive(): void;
+  /** The service has sent a cursor outside of a frame. */
+  onCursor(cursor: string): void;
   /** The connection has ended, or could not be opened. Called once, as the last method. */
   onClose(loss: Loss, retryMs?: number): void;
 }
