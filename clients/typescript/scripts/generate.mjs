@@ -60,13 +60,21 @@ function codesOf(part) {
   return Object.entries(part).flatMap(([key, value]) => (key === 'code' && value.enum ? value.enum : codesOf(value)));
 }
 
-const union = (names) => [...names].sort().map((name) => `\n  | '${name}'`).join('');
-const types = async (document) => HEADER + astToString(await openapi(document, { alphabetize: true, defaultNonNullable: false }));
+const union = (names) =>
+  [...names]
+    .sort()
+    .map((name) => `\n  | '${name}'`)
+    .join('');
+const types = async (document) =>
+  HEADER + astToString(await openapi(document, { alphabetize: true, defaultNonNullable: false }));
 
 const codes = new Set();
 const documents = { command: withoutProblems(command, codes), query: withoutProblems(query, codes) };
 const rows = [];
-for (const [service, description] of [['command', command], ['query', query]]) {
+for (const [service, description] of [
+  ['command', command],
+  ['query', query],
+]) {
   for (const { operationId, method, path, parameters = [], requestBody, security } of operationsOf(description)) {
     if (path === '/live' || path === '/events') continue;
     const named = (where) => parameters.filter((parameter) => parameter.in === where).map(({ name }) => name);

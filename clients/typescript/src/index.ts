@@ -6,8 +6,20 @@ export type { ProblemCode, RoomEventType } from './generated/names.js';
 export type { components as QueryComponents } from './generated/query.js';
 export { FetchError } from './live/fetches.js';
 export {
-  isEvent, type Alarm, type Ending, type Item, type ItemType, type Items, type KnownRoomEvent, type LobbyRoom,
-  type Loss, type Page, type RoomEvent, type Signal, type Standing, type Stop,
+  isEvent,
+  type Alarm,
+  type Ending,
+  type Item,
+  type ItemType,
+  type Items,
+  type KnownRoomEvent,
+  type LobbyRoom,
+  type Loss,
+  type Page,
+  type RoomEvent,
+  type Signal,
+  type Standing,
+  type Stop,
 } from './live/items.js';
 export { Live, Refused, type After, type LiveOptions } from './live/live.js';
 export type { LobbyArea } from './live/lobby.js';

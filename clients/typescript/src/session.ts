@@ -112,9 +112,11 @@ export class SessionTokens implements TokenSource {
   private refreshOnce(old: string | undefined): Promise<string> {
     const refresh = () => this.refreshNow(old);
     const { name } = this.storage;
-    this.refreshing ??= (name && this.locks ? this.locks.request(`${name}.refresh`, refresh) : refresh()).finally(() => {
-      this.refreshing = undefined;
-    });
+    this.refreshing ??= (name && this.locks ? this.locks.request(`${name}.refresh`, refresh) : refresh()).finally(
+      () => {
+        this.refreshing = undefined;
+      },
+    );
     return this.refreshing;
   }
 

@@ -62,7 +62,9 @@ class Stage {
 
   static async play({ client = {}, steps }: Scenario): Promise<void> {
     const kinds = client.servers ?? ['up'];
-    const servers = await Promise.all(kinds.map((kind) => (kind === 'up' ? ScriptedServer.start() : ScriptedServer.down())));
+    const servers = await Promise.all(
+      kinds.map((kind) => (kind === 'up' ? ScriptedServer.start() : ScriptedServer.down())),
+    );
     const stage = new Stage(servers, client);
     try {
       for (const [number, step] of steps.entries()) {
@@ -126,10 +128,12 @@ class Stage {
   }
 
   private async accept({ server = 0, not_before_ms }: Accept): Promise<void> {
-    const candidates = this.servers.map((_, index) => index).filter((index) => {
-      if (server === 'any') return true;
-      return server === 'other' ? index !== this.lastServer : index === server;
-    });
+    const candidates = this.servers
+      .map((_, index) => index)
+      .filter((index) => {
+        if (server === 'any') return true;
+        return server === 'other' ? index !== this.lastServer : index === server;
+      });
     const boxes = candidates.map((index) => (this.servers[index] as ScriptedServer).peers);
     const { value, index } = await Mailbox.takeAny(boxes, 'a connection');
     this.lastServer = candidates[index] as number;

@@ -14,7 +14,14 @@ import { HttpServer, ok, problem, type Received } from './support/http-server.js
 import { Mailbox, PATIENCE_MS, ScriptedServer } from './support/scripted-server.js';
 
 const ROOM = 'b.1';
-const WELCOME = { type: 'welcome', session: 's', heartbeat_ms: 60_000, expires_in_ms: 900_000, cursor: 'c', resumed: {} };
+const WELCOME = {
+  type: 'welcome',
+  session: 's',
+  heartbeat_ms: 60_000,
+  expires_in_ms: 900_000,
+  cursor: 'c',
+  resumed: {},
+};
 
 /** A service that sends server-sent events only. Reads of feeds get the events from a list. */
 class EventsService {
@@ -54,13 +61,21 @@ const event = (v: number) => ({ room_id: ROOM, v, type: 'x', at: '2026-01-02T03:
 const subscribed = (head_v: number, recovered = false) => ({ type: 'subscribed', room_id: ROOM, head_v, recovered });
 
 function client(context: TestContext, url: string | string[], live: BoxroomOptions['live'] = {}): Boxroom {
-  const boxroom = new Boxroom({ commandUrl: url, queryUrl: url, tokens: 'a token', live: { longestDelayMs: 200, ...live } });
+  const boxroom = new Boxroom({
+    commandUrl: url,
+    queryUrl: url,
+    tokens: 'a token',
+    live: { longestDelayMs: 200, ...live },
+  });
   context.after(() => boxroom.close());
   return boxroom;
 }
 
 /** Returns the next item of a type. */
-async function next<T extends ItemType>(items: AsyncIterator<Item>, type: T): Promise<Extract<Item, { type: T }>['data']> {
+async function next<T extends ItemType>(
+  items: AsyncIterator<Item>,
+  type: T,
+): Promise<Extract<Item, { type: T }>['data']> {
   for (;;) {
     const { value } = await withTimeout(items.next(), PATIENCE_MS, `no ${type}`);
     if (value?.type === type) return value.data;
@@ -77,7 +92,8 @@ test('server-sent events are parsed in any pieces', () => {
   for (const size of [1, 2, 3, 7, text.length]) {
     const parser = new EventParser();
     const events = [];
-    for (let start = 0; start < text.length; start += size) events.push(...parser.push(text.slice(start, start + size)));
+    for (let start = 0; start < text.length; start += size)
+      events.push(...parser.push(text.slice(start, start + size)));
     assert.deepEqual(events, [{ id: '1' }, { id: '2', data: 'a\nb' }, { data: '' }]);
   }
 });
@@ -151,7 +167,10 @@ test('a page is fetched without a WebSocket', async (context) => {
 });
 
 test('refusals of a stream are those of a WebSocket', async (context) => {
-  for (const [status, code, close] of [[401, 'revoked-token', 4202], [403, 'forbidden', 4303]] as const) {
+  for (const [status, code, close] of [
+    [401, 'revoked-token', 4202],
+    [403, 'forbidden', 4303],
+  ] as const) {
     const server = await HttpServer.start(problem(status, code));
     context.after(() => server.stop());
     const items = client(context, server.url, { transport: 'sse' }).live.items();
@@ -218,7 +237,10 @@ test('an application that is too slow loses nothing where sockets cannot be paus
   const again = await server.peers.take('another connection');
   const hello = (await again.next()) as { rooms: { v: number }[] };
   assert.equal(hello.rooms[0]?.v, first.length);
-  assert.deepEqual(first, first.map((_, index) => index + 1));
+  assert.deepEqual(
+    first,
+    first.map((_, index) => index + 1),
+  );
 });
 
 test('a loop over a room ends with the room', async (context) => {

@@ -19,7 +19,13 @@ function client(server: HttpServer, more: Partial<BoxroomOptions> = {}): Boxroom
 }
 
 test('a command is repeated with the same key and the same bytes until there is an answer', async (context) => {
-  const server = await serve(context, problem(503, 'log-unavailable'), BREAK, problem(429, 'rate-limited'), ok(201, { id: '7' }));
+  const server = await serve(
+    context,
+    problem(503, 'log-unavailable'),
+    BREAK,
+    problem(429, 'rate-limited'),
+    ok(201, { id: '7' }),
+  );
   assert.deepEqual(await client(server).api.postMessage(SAY), { id: '7' });
   assert.equal(server.requests.length, 4);
   const [first, ...repeats] = server.requests;
@@ -36,7 +42,11 @@ test('an answer whose body is lost is repeated', async (context) => {
     response.write('{"id"', () => response.destroy());
   };
   const server = await serve(context, cut, ok(201, { id: '7' }, { 'idempotent-replay': 'true' }));
-  assert.deepEqual(await client(server).request('postMessage', SAY), { data: { id: '7' }, status: 201, replayed: true });
+  assert.deepEqual(await client(server).request('postMessage', SAY), {
+    data: { id: '7' },
+    status: 201,
+    replayed: true,
+  });
 });
 
 test('another service is tried after a failure', async (context) => {
@@ -67,7 +77,10 @@ test('a refusal without a problem has a code too', async (context) => {
 
 test('a wait beyond the deadline is left to the application', async (context) => {
   const server = await serve(context, problem(503, 'log-full', { 'retry-after': '60' }));
-  await assert.rejects(client(server, { deadlineMs: 2000 }).api.postMessage(SAY), { code: 'log-full', retryAfterMs: 60_000 });
+  await assert.rejects(client(server, { deadlineMs: 2000 }).api.postMessage(SAY), {
+    code: 'log-full',
+    retryAfterMs: 60_000,
+  });
   assert.equal(server.requests.length, 1);
 });
 
@@ -79,7 +92,12 @@ test('the waiting time of the service is respected', async (context) => {
 });
 
 test('quotas, wrong passwords and boxes in quarantine are not tried again', async (context) => {
-  const server = await serve(context, problem(429, 'too-many-messages'), problem(429, 'too-many-attempts'), problem(503, 'box-quarantined'));
+  const server = await serve(
+    context,
+    problem(429, 'too-many-messages'),
+    problem(429, 'too-many-attempts'),
+    problem(503, 'box-quarantined'),
+  );
   const boxroom = client(server);
   await assert.rejects(boxroom.api.postMessage(SAY), { code: 'too-many-messages' });
   await assert.rejects(boxroom.signIn('ana', 'wrong'), { code: 'too-many-attempts' });
@@ -103,7 +121,13 @@ test('a request can be aborted', async (context) => {
 
 test('reads include the own commands', async (context) => {
   const position = { 'event-position': 'box-1.i.7, marker-0.i.3' };
-  const server = await serve(context, ok(201, { id: '7' }, position), ok(200, {}), problem(400, 'invalid-position'), ok(200, {}));
+  const server = await serve(
+    context,
+    ok(201, { id: '7' }, position),
+    ok(200, {}),
+    problem(400, 'invalid-position'),
+    ok(200, {}),
+  );
   const boxroom = client(server);
   await boxroom.api.postMessage(SAY);
   await boxroom.api.showMe();

@@ -8,7 +8,10 @@ import { SessionTokens } from '../src/session.js';
 import { BREAK, HttpServer, ok, problem } from './support/http-server.js';
 
 const tokens = (number: number, expires_in = 900) => ({
-  access_token: `access ${number}`, refresh_token: `refresh ${number}`, token_type: 'Bearer', expires_in,
+  access_token: `access ${number}`,
+  refresh_token: `refresh ${number}`,
+  token_type: 'Bearer',
+  expires_in,
 });
 
 test('a refused token is refreshed once for all requests, and a lost answer is repeated', async (context) => {
@@ -38,7 +41,11 @@ test('a session that has ended is removed and reported', async (context) => {
   });
   context.after(() => server.stop());
   const reasons: SignedOut[] = [];
-  const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url, onSignedOut: (reason) => reasons.push(reason) });
+  const boxroom = new Boxroom({
+    commandUrl: server.url,
+    queryUrl: server.url,
+    onSignedOut: (reason) => reasons.push(reason),
+  });
   await boxroom.signIn('ana', 'correct horse');
   assert.equal(await boxroom.isSignedIn(), true);
   await assert.rejects(boxroom.api.showMe(), SignedOut);
@@ -54,7 +61,10 @@ test('a sign-out ends the session at the service and here', async (context) => {
   const { live } = boxroom;
   await boxroom.signOut();
   const last = server.requests.at(-1);
-  assert.deepEqual([last?.method, last?.url, last?.headers.authorization], ['DELETE', '/sessions/current', 'Bearer access 0']);
+  assert.deepEqual(
+    [last?.method, last?.url, last?.headers.authorization],
+    ['DELETE', '/sessions/current', 'Bearer access 0'],
+  );
   assert.equal(await boxroom.isSignedIn(), false);
   assert.notEqual(boxroom.live, live);
 });
@@ -103,9 +113,13 @@ test('a token is refreshed after three quarters of its lifetime, and used until 
 });
 
 test('a refusal other than of the refresh token keeps the session', async () => {
-  const session = new SessionTokens(memoryStorage(), async () => {
-    throw new Problem(503, 'log-unavailable', '', '', undefined, 0, []);
-  }, () => assert.fail('signed out'));
+  const session = new SessionTokens(
+    memoryStorage(),
+    async () => {
+      throw new Problem(503, 'log-unavailable', '', '', undefined, 0, []);
+    },
+    () => assert.fail('signed out'),
+  );
   await session.store(tokens(0, 0));
   await assert.rejects(session.token(), Problem);
   assert.equal(await session.exists(), true);

@@ -5,7 +5,14 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { describe, test, type TestContext } from 'node:test';
 import { Boxroom, type RoomEvent } from '../src/index.js';
-import { Fold, indexedDatabase, memoryDatabase, RoomStore, type Database, type StoredRoom } from '../src/store/index.js';
+import {
+  Fold,
+  indexedDatabase,
+  memoryDatabase,
+  RoomStore,
+  type Database,
+  type StoredRoom,
+} from '../src/store/index.js';
 import { sleep } from '../src/time.js';
 import { BREAK, HttpServer, ok, problem, type Received, type Reply } from './support/http-server.js';
 import { PATIENCE_MS } from './support/scripted-server.js';
@@ -13,15 +20,39 @@ import { PATIENCE_MS } from './support/scripted-server.js';
 const ROOM = 'b.1';
 const AT = '2026-01-02T03:04:05.678Z';
 
-const event = (v: number, type: string, data: object, by: string | null = 'ana'): RoomEvent => ({ room_id: ROOM, v, type, at: AT, by, data });
+const event = (v: number, type: string, data: object, by: string | null = 'ana'): RoomEvent => ({
+  room_id: ROOM,
+  v,
+  type,
+  at: AT,
+  by,
+  data,
+});
 const posted = (v: number, body: string | null, author = 'ana') => {
-  const data = { message_id: String(v), author, body, erased: false, reply_to: null, mentions: [], mentions_all: false };
+  const data = {
+    message_id: String(v),
+    author,
+    body,
+    erased: false,
+    reply_to: null,
+    mentions: [],
+    mentions_all: false,
+  };
   return event(v, 'message_posted', data, author);
 };
-const opened = event(1, 'room_opened', { title: 'Lunch', host: 'ana', store_id: 's', max_members: 4, locked: false, opened_at: AT, closes_at: AT });
+const opened = event(1, 'room_opened', {
+  title: 'Lunch',
+  host: 'ana',
+  store_id: 's',
+  max_members: 4,
+  locked: false,
+  opened_at: AT,
+  closes_at: AT,
+});
 
 test('events are folded, and unknown ones change nothing', () => {
-  const react = (v: number, kind: string, user_id: string) => event(v, kind, { message_id: '3', user_id, emoji: '👍' }, user_id);
+  const react = (v: number, kind: string, user_id: string) =>
+    event(v, kind, { message_id: '3', user_id, emoji: '👍' }, user_id);
   const fold = new Fold(undefined, [
     opened,
     event(2, 'member_joined', { user_id: 'ben', nickname: 'Ben' }, 'ben'),
@@ -38,10 +69,19 @@ test('events are folded, and unknown ones change nothing', () => {
     event(13, 'member_left', { user_id: 'ana' }),
     event(14, 'step_advanced', { step: 'ordering' }),
     event(15, 'cake_eaten', { slices: 2 }),
-    event(16, 'message_edited', { message_id: '99', body: 'of an earlier page', erased: false, mentions: [], mentions_all: false }),
+    event(16, 'message_edited', {
+      message_id: '99',
+      body: 'of an earlier page',
+      erased: false,
+      mentions: [],
+      mentions_all: false,
+    }),
   ]);
   const [one, two] = [...fold.messages.values()];
-  assert.deepEqual([one?.body, one?.edited_at, one?.mentions, [...(one?.reactions ?? [])]], ['ONE', AT, ['ben'], [['👍', ['cem']]]]);
+  assert.deepEqual(
+    [one?.body, one?.edited_at, one?.mentions, [...(one?.reactions ?? [])]],
+    ['ONE', AT, ['ben'], [['👍', ['cem']]]],
+  );
   assert.deepEqual([two?.body, two?.deleted, fold.messages.size], [null, true, 2]);
   assert.deepEqual(fold.members, [{ user_id: 'cem', nickname: 'Cem' }]);
   assert.deepEqual({ ...fold.info }, { title: 'Lunch', host: 'cem', closes_at: AT, step: 'ordering' });
@@ -57,17 +97,40 @@ for (const [kind, openDatabase] of Object.entries(databases)) {
   describe(`a database in ${kind}`, () => {
     test('returns consecutive events, and drafts in order', async () => {
       const database = await openDatabase('contract');
-      const draft = (key: string) => ({ key, room_id: ROOM, body: key, reply_to: undefined, created_at: 0, state: 'sending' as const });
-      await database.apply(ROOM, { events: [1, 3, 4, 5].map((v) => posted(v, `${v}`)), drafts: [draft('b'), draft('a')] });
-      await database.apply('b.2', { events: [{ ...posted(9, '9'), room_id: 'b.2' }], snapshot: { members: [], info: {} } });
-      const versions = async (limit: number, before?: number) => (await database.events(ROOM, limit, before)).map(({ v }) => v);
-      assert.deepEqual([await versions(10), await versions(2), await versions(10, 5), await versions(10, 3)], [[3, 4, 5], [4, 5], [3, 4], [1]]);
-      assert.deepEqual((await database.drafts(ROOM)).map(({ key }) => key), ['a', 'b']);
+      const draft = (key: string) => ({
+        key,
+        room_id: ROOM,
+        body: key,
+        reply_to: undefined,
+        created_at: 0,
+        state: 'sending' as const,
+      });
+      await database.apply(ROOM, {
+        events: [1, 3, 4, 5].map((v) => posted(v, `${v}`)),
+        drafts: [draft('b'), draft('a')],
+      });
+      await database.apply('b.2', {
+        events: [{ ...posted(9, '9'), room_id: 'b.2' }],
+        snapshot: { members: [], info: {} },
+      });
+      const versions = async (limit: number, before?: number) =>
+        (await database.events(ROOM, limit, before)).map(({ v }) => v);
+      assert.deepEqual(
+        [await versions(10), await versions(2), await versions(10, 5), await versions(10, 3)],
+        [[3, 4, 5], [4, 5], [3, 4], [1]],
+      );
+      assert.deepEqual(
+        (await database.drafts(ROOM)).map(({ key }) => key),
+        ['a', 'b'],
+      );
       assert.deepEqual(await database.snapshot('b.2'), { members: [], info: {} });
       await database.apply(ROOM, { events: [posted(6, '6')], sent: ['a'], clear: true });
       assert.deepEqual([await versions(10), (await database.drafts(ROOM)).map(({ key }) => key)], [[6], ['b']]);
       await database.clear();
-      assert.deepEqual([await versions(10), await database.drafts(ROOM), await database.snapshot('b.2')], [[], [], undefined]);
+      assert.deepEqual(
+        [await versions(10), await database.drafts(ROOM), await database.snapshot('b.2')],
+        [[], [], undefined],
+      );
       database.close();
     });
 
@@ -118,7 +181,10 @@ class Service {
       return ok(200, { items, next: null, head_v: this.feed.length })(response, request);
     }
     if (pathname.endsWith('/members')) {
-      const items = [{ user_id: 'ana', nickname: 'Ana' }, { user_id: 'ben', nickname: 'Ben' }];
+      const items = [
+        { user_id: 'ana', nickname: 'Ana' },
+        { user_id: 'ben', nickname: 'Ben' },
+      ];
       return ok(200, { items, next: null })(response, request);
     }
     if (request.method === 'POST') return this.onPost(response, request);
@@ -140,7 +206,12 @@ class Service {
 
 function storeOf(context: TestContext, service: Service, database: Database): RoomStore {
   const { url } = service.http;
-  const client = new Boxroom({ commandUrl: url, queryUrl: url, tokens: 'a token', live: { transport: 'sse', longestDelayMs: 200 } });
+  const client = new Boxroom({
+    commandUrl: url,
+    queryUrl: url,
+    tokens: 'a token',
+    live: { transport: 'sse', longestDelayMs: 200 },
+  });
   context.after(() => client.close());
   return new RoomStore(client, database);
 }
@@ -164,7 +235,9 @@ test('a room begins with its last events, and earlier ones are loaded', async (c
   await until(() => room.lastV === 250 && room.members.length === 2);
   assert.deepEqual([bodies(room)[0], room.messages.length, room.members[0]?.user_id], ['151', 100, 'ana']);
   // The edit of a message that is not loaded shows once it is.
-  service.add(event(251, 'message_edited', { message_id: '60', body: 'sixty', erased: false, mentions: [], mentions_all: false }));
+  service.add(
+    event(251, 'message_edited', { message_id: '60', body: 'sixty', erased: false, mentions: [], mentions_all: false }),
+  );
   await until(() => room.lastV === 251);
   assert.equal(await room.loadEarlier(), true);
   assert.equal(await room.loadEarlier(), true);
@@ -183,7 +256,10 @@ test('a message is a draft until its event arrives, and is stored once', async (
     changes += 1;
   });
   await room.send('one');
-  assert.deepEqual(room.drafts.map(({ body, state }) => [body, state]), [['one', 'sending']]);
+  assert.deepEqual(
+    room.drafts.map(({ body, state }) => [body, state]),
+    [['one', 'sending']],
+  );
   await room.send('two');
   await until(() => room.drafts.length === 0);
   assert.deepEqual([bodies(room), service.keys.length], [['one', 'two'], 2]);

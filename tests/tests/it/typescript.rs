@@ -1,5 +1,7 @@
 //! The TypeScript client in Node: it receives every event once and posts every message once, despite failures.
 
+mod store;
+
 use std::{
     collections::BTreeSet,
     process::Stdio,

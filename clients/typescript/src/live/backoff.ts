@@ -14,7 +14,7 @@ export class Backoff {
     this.failures = 0;
   }
 
-  /** Counts a failure. Returns the delay before the next attempt, in addition to the delay that the server asked for. */
+  /** Counts a failure. Returns the delay before the next attempt, added to the one that the server asks for. */
   next(requestedMs = 0): number {
     const limit = Math.min(this.firstMs * 2 ** Math.min(this.failures, 30), this.longestMs);
     this.failures += 1;

@@ -328,7 +328,8 @@ function withId<F extends ServerFrame>(frame: F, id: FrameId | undefined): F {
 function refusal(roomId: string, error: unknown): ServerFrame & { type: 'error' } {
   const problem = error as Partial<Problem>;
   // Network failures are temporary.
-  const code = problem.status !== undefined && problem.status < 500 && problem.status !== 429 ? problem.code : undefined;
+  const code =
+    problem.status !== undefined && problem.status < 500 && problem.status !== 429 ? problem.code : undefined;
   return { type: 'error', room_id: roomId, code: code ?? 'internal', detail: String(problem.message ?? error) };
 }
 

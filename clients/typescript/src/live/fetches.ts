@@ -95,7 +95,7 @@ export class Fetches {
   }
 }
 
-/** Returns the last consecutive events up to `toV`: the server sends a page in one piece, right before its `fetched`. */
+/** Returns the last consecutive events up to `toV`: the server sends a page in one piece, before its `fetched`. */
 function page(fetch: Fetch, toV: number): RoomEvent[] {
   const events: RoomEvent[] = [];
   let next = toV;

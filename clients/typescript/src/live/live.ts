@@ -145,7 +145,7 @@ export class Live {
     this.drained?.();
   }
 
-  /** Attaches a handler. While its promise is pending, nothing else is delivered. Returns a function that removes it. */
+  /** Attaches a handler. Nothing else is delivered while its promise is pending. Returns a function to remove it. */
   on<T extends ItemType>(type: T, handler: Handler<T>): () => void {
     return this.dispatcher.on(type, handler);
   }
@@ -280,9 +280,7 @@ export class Live {
         token,
         timeLimitMs: this.timeLimitMs,
         open: (handler) =>
-          webSocket
-            ? openWebSocket(webSocket, url, handler)
-            : openEventStream(this.options.requests, url, handler),
+          webSocket ? openWebSocket(webSocket, url, handler) : openEventStream(this.options.requests, url, handler),
         deliver: (item) => this.deliver(item),
         onWelcome: () => {
           welcomedAt = Date.now();

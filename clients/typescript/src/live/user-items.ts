@@ -40,7 +40,9 @@ export class UserItems {
           : undefined;
       }
       case 'alarm_withdrawn':
-        return this.markDelivered(frame.id, WITHDRAWN) ? { type: 'alarm_withdrawn', data: { id: frame.id } } : undefined;
+        return this.markDelivered(frame.id, WITHDRAWN)
+          ? { type: 'alarm_withdrawn', data: { id: frame.id } }
+          : undefined;
       case 'alarms_withdrawn':
         return { type: 'alarms_withdrawn', data: { box_id: frame.box_id, by: frame.by } };
       case 'alarms': {

@@ -13,23 +13,27 @@ export type OperationName = keyof Names;
 
 type Simplify<T> = { [K in keyof T]: T[K] };
 type Fields<T> = [T] extends [never] ? {} : T;
-type Parameters<O, K extends string> = O extends { parameters: { [P in K]?: infer P } }
-  ? Fields<NonNullable<P>>
-  : {};
+type Parameters<O, K extends string> = O extends { parameters: { [P in K]?: infer P } } ? Fields<NonNullable<P>> : {};
 type Body<O> = O extends { requestBody: { content: { 'application/json': infer B } } }
   ? { body: B }
   : O extends { requestBody?: { content: { 'application/json': infer B } } }
     ? { body?: B }
     : {};
-type Success<R> = { [S in keyof R]: R[S] extends { content: { 'application/json': infer B } } ? B : undefined }[keyof R];
+type Success<R> = {
+  [S in keyof R]: R[S] extends { content: { 'application/json': infer B } } ? B : undefined;
+}[keyof R];
 
 /** The parameters of an operation: those of the path and of the query, and the body as `body`. */
 export type ParamsOf<N extends OperationName> = Simplify<
-  Parameters<Described[Names[N]['id']], 'path'> & Parameters<Described[Names[N]['id']], 'query'> & Body<Described[Names[N]['id']]>
+  Parameters<Described[Names[N]['id']], 'path'> &
+    Parameters<Described[Names[N]['id']], 'query'> &
+    Body<Described[Names[N]['id']]>
 >;
 
 /** The result of an operation; undefined if it has none. */
-export type ResultOf<N extends OperationName> = Described[Names[N]['id']] extends { responses: infer R } ? Success<R> : never;
+export type ResultOf<N extends OperationName> = Described[Names[N]['id']] extends { responses: infer R }
+  ? Success<R>
+  : never;
 
 type Arguments<P> = {} extends P ? [params?: P, options?: RequestOptions] : [params: P, options?: RequestOptions];
 

@@ -87,7 +87,12 @@ export class Http {
       options.signal?.throwIfAborted();
       const { all, index } = this.urls[operation.service];
       const headers = this.headers(operation, token, body, key);
-      const result = await this.attempt(`${all[index]}${path}`, { method: operation.method, headers, body }, deadline, options);
+      const result = await this.attempt(
+        `${all[index]}${path}`,
+        { method: operation.method, headers, body },
+        deadline,
+        options,
+      );
       if (result instanceof Response) return this.answer(result, await read<T>(result));
       const problem = result instanceof Problem ? result : undefined;
       if (problem?.status === 401 && token !== undefined && !renewed && /-token$/.test(problem.code)) {

@@ -108,7 +108,12 @@ export async function indexedDatabase(name: string, factory: IDBFactory = indexe
       return consecutive(found);
     },
     snapshot: (roomId) => answer(read('snapshots').get(roomId)),
-    drafts: (roomId) => answer(read('drafts').index('room').getAll(rangeOf([roomId], [roomId, []], false))),
+    drafts: (roomId) =>
+      answer(
+        read('drafts')
+          .index('room')
+          .getAll(rangeOf([roomId], [roomId, []], false)),
+      ),
     apply: async (roomId, change) => {
       const transaction = database.transaction(['events', 'snapshots', 'drafts'], 'readwrite');
       const done = complete(transaction);
@@ -139,7 +144,9 @@ export async function indexedDatabase(name: string, factory: IDBFactory = indexe
 
 /** Returns events that come last first in order, up to the first gap. */
 function consecutive(latestFirst: RoomEvent[]): RoomEvent[] {
-  const gap = latestFirst.findIndex((event, index) => index > 0 && event.v !== (latestFirst[index - 1] as RoomEvent).v - 1);
+  const gap = latestFirst.findIndex(
+    (event, index) => index > 0 && event.v !== (latestFirst[index - 1] as RoomEvent).v - 1,
+  );
   return (gap < 0 ? latestFirst : latestFirst.slice(0, gap)).reverse();
 }
 

@@ -94,8 +94,17 @@ export class Fold {
   private onPosted(event: RoomEvent & { data: { message_id: string } }): void {
     const { message_id, author, body, erased, reply_to, mentions, mentions_all } = (event as PostedEvent).data;
     this.messages.set(message_id, {
-      message_id, author, body, erased, reply_to, mentions, mentions_all,
-      posted_at: event.at, edited_at: undefined, deleted: body === null, reactions: new Map(),
+      message_id,
+      author,
+      body,
+      erased,
+      reply_to,
+      mentions,
+      mentions_all,
+      posted_at: event.at,
+      edited_at: undefined,
+      deleted: body === null,
+      reactions: new Map(),
     });
   }
 

@@ -146,7 +146,9 @@ export class StoredRoom {
   /** Removes the texts of an erased user, also from the database. */
   async erase(author: string): Promise<void> {
     const stored = await this.database.events(this.roomId, Number.MAX_SAFE_INTEGER);
-    const changed = stored.map((event) => withoutTexts(event, author)).filter((event, index) => event !== stored[index]);
+    const changed = stored
+      .map((event) => withoutTexts(event, author))
+      .filter((event, index) => event !== stored[index]);
     this.events = this.events.map((event) => withoutTexts(event, author));
     this.fold.erase(author);
     await this.database.apply(this.roomId, { events: changed });
@@ -167,7 +169,10 @@ export class StoredRoom {
     const isOwn = event.command_id !== undefined && this.outbox.delete(event.command_id);
     this.changed();
     // The draft goes with the transaction that stores its message.
-    await this.database.apply(this.roomId, { events: [event], ...(isOwn ? { sent: [event.command_id as string] } : {}) });
+    await this.database.apply(this.roomId, {
+      events: [event],
+      ...(isOwn ? { sent: [event.command_id as string] } : {}),
+    });
   }
 
   /** Reads members and card, if the first events of the room are not known. */
@@ -270,7 +275,11 @@ async function snapshotOf(client: Boxroom, roomId: string): Promise<Snapshot> {
   const members: Member[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.api.listMembers({ room: roomId, limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await client.api.listMembers({
+      room: roomId,
+      limit: 200,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     members.push(...page.items.map(({ user_id, nickname }) => ({ user_id, nickname })));
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);

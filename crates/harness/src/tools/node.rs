@@ -86,7 +86,8 @@ pub fn npm(package: &Path, arguments: &[&str]) -> anyhow::Result<()> {
 /// Returns true if the dependencies are those of the lock file.
 fn is_installed(package: &Path) -> bool {
     let modified = |name: &str| std::fs::metadata(package.join(name)).and_then(|metadata| metadata.modified()).ok();
-    modified("node_modules/.package-lock.json").is_some_and(|installed| Some(installed) >= modified("package-lock.json"))
+    modified("node_modules/.package-lock.json")
+        .is_some_and(|installed| Some(installed) >= modified("package-lock.json"))
 }
 
 /// Returns the first number of a version like `v20.1.0`.
