@@ -111,6 +111,26 @@ test('server-sent events are used where WebSockets are blocked', async (context)
   await expectEvents(items, [1]);
 });
 
+test('a service that is down is not taken for one that blocks WebSockets', async (context) => {
+  const gone = await ScriptedServer.down();
+  const asked: string[] = [];
+  const boxroom = new Boxroom({
+    commandUrl: gone.url,
+    queryUrl: gone.url,
+    tokens: 'a token',
+    live: { WebSocket, longestDelayMs: 10 },
+    fetch: (input) => {
+      asked.push(String(input));
+      return Promise.reject(new TypeError('fetch failed'));
+    },
+  });
+  context.after(() => boxroom.close());
+  const items = boxroom.live.items();
+  boxroom.live.connect();
+  for (let attempt = 0; attempt < 5; attempt += 1) await next(items, 'disconnected');
+  assert.deepEqual([...new Set(asked)], [`${gone.url}/healthz`]);
+});
+
 test('a stream reads what a room has missed, and resumes with the last id', async (context) => {
   const service = await EventsService.start(context);
   service.feed = [1, 2, 3, 4].map(event);
@@ -203,6 +223,64 @@ test('handlers are called in order, and a pending one delays the others', async 
   for (const frame of [WELCOME, subscribed(0, true), event(1), event(2)]) peer.send(JSON.stringify(frame));
   await withTimeout(all, PATIENCE_MS, 'no event');
   assert.deepEqual(seen, ['slow 1', 'fast 1', 'slow 2', 'fast 2']);
+});
+
+test('a lobby is followed, replaced, refused and requested again on the next connection', async (context) => {
+  const server = await ScriptedServer.start();
+  context.after(() => server.stop());
+  const { live } = client(context, server.url, { WebSocket, transport: 'websocket' });
+  const items = live.items();
+  live.followLobby({ zip_code: '04109' });
+  let peer = await server.peers.take('a connection');
+  await peer.next();
+  const say = (frame: object) => peer.send(JSON.stringify(frame));
+  const hear = async () => (await peer.next()) as { type: string; id: string; near?: string; zip_code?: string };
+  say(WELCOME);
+  const first = await hear();
+  assert.deepEqual([first.type, first.zip_code], ['subscribe_lobby', '04109']);
+  live.followLobby({ near: '51.34,12.37', radius: 2000 });
+  const second = await hear();
+  assert.deepEqual([second.type, second.near], ['subscribe_lobby', '51.34,12.37']);
+  // The answer to the replaced request changes nothing.
+  say({ type: 'lobby_subscribed', id: first.id });
+  say({ type: 'lobby', rooms: [{ room_id: 'old' }] });
+  say({ type: 'lobby_subscribed', id: second.id });
+  say({ type: 'lobby', rooms: [{ room_id: 'new' }] });
+  assert.deepEqual((await next(items, 'lobby')).rooms, [{ room_id: 'new' }]);
+  say({ type: 'lobby_changed', rooms: [], removed: ['new'] });
+  assert.deepEqual((await next(items, 'lobby_changed')).removed, ['new']);
+  peer.drop();
+  peer = await server.peers.take('another connection');
+  await peer.next();
+  say(WELCOME);
+  const third = await hear();
+  assert.equal(third.near, '51.34,12.37');
+  say({ type: 'error', id: third.id, code: 'too-many-areas', detail: 'why' });
+  assert.equal((await next(items, 'lobby_refused')).code, 'too-many-areas');
+  live.leaveLobby();
+  live.followLobby({ zip_code: '04109' });
+  const fourth = await hear();
+  say({ type: 'lobby_subscribed', id: fourth.id });
+  say({ type: 'lobby', rooms: [] });
+  await next(items, 'lobby');
+  live.leaveLobby();
+  assert.equal((await hear()).type, 'unsubscribe_lobby');
+});
+
+test('typing is told once in a while, and only in followed rooms', async (context) => {
+  const server = await ScriptedServer.start();
+  context.after(() => server.stop());
+  const { live } = client(context, server.url, { WebSocket, transport: 'websocket' });
+  const items = live.items();
+  live.subscribe(ROOM, 0);
+  const peer = await server.peers.take('a connection');
+  await peer.next();
+  for (const frame of [WELCOME, subscribed(0, true)]) peer.send(JSON.stringify(frame));
+  await next(items, 'subscribed');
+  for (const room of [ROOM, 'b.2', ROOM, ROOM]) live.typing(room);
+  live.unsubscribe(ROOM);
+  const frames = [await peer.next(), await peer.next()];
+  assert.deepEqual(frames, [{ type: 'typing', room_id: ROOM }, { type: 'unsubscribe', room_id: ROOM }]);
 });
 
 /** A WebSocket that cannot be paused, as that of browsers. */

@@ -20,7 +20,7 @@ const STABLE_AFTER_MS = 5000;
 /** The maximum number of tokens refused in a row before the client stops. */
 const MAX_REFUSALS = 3;
 
-/** The number of WebSockets that could not be opened in a row before server-sent events are tried. */
+/** The number of WebSockets in a row that a reachable service did not open before server-sent events are tried. */
 const MAX_BLOCKED = 2;
 
 /** The time for which server-sent events are preferred after WebSockets were blocked, in milliseconds. */
@@ -90,7 +90,7 @@ export class Live {
   private token: Token | undefined;
   /** The number of tokens refused in a row. */
   private refusals = 0;
-  /** The number of WebSockets in a row that could not be opened. */
+  /** The number of WebSockets in a row that a reachable service did not open. */
   private blocked = 0;
   private preferStreamUntil = 0;
   /** Ends the current delay. */
@@ -297,7 +297,8 @@ export class Live {
     this.isPaused = false;
     if (welcomedAt !== undefined && Date.now() - welcomedAt >= STABLE_AFTER_MS) this.backoff.reset();
     if (disconnect.loss.kind === 'unreachable') {
-      if (webSocket) this.blocked += 1;
+      // A service that is down does not open WebSockets either.
+      if (webSocket) this.blocked = (await this.isReachable(url)) ? this.blocked + 1 : 0;
       // Server-sent events do not help either.
       else this.preferStreamUntil = 0;
     }
@@ -310,11 +311,22 @@ export class Live {
     if (transport === 'sse') return undefined;
     const constructor = this.options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     if (transport === 'websocket') return constructor;
-    if (this.blocked >= MAX_BLOCKED * this.urls.length) {
+    if (this.blocked >= MAX_BLOCKED) {
       this.blocked = 0;
       this.preferStreamUntil = Date.now() + BLOCKED_MS;
     }
     return Date.now() < this.preferStreamUntil ? undefined : constructor;
+  }
+
+  /** Returns true if the service at this address answers requests. */
+  private async isReachable(url: string): Promise<boolean> {
+    if (this.options.transport === 'websocket' || this.closed) return false;
+    try {
+      const checking = this.options.requests.fetch(`${url}/healthz`, { cache: 'no-store' });
+      return (await withTimeout(checking, this.timeLimitMs, 'no answer in time')).status < 500;
+    } catch {
+      return false;
+    }
   }
 
   /** Returns the last token if it was not refused, or a new one. */
