@@ -4,7 +4,7 @@ use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::schemas;
+use crate::{schemas, sessions::list::SessionId};
 
 /// A box.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,6 +36,15 @@ pub(crate) struct DevicePath {
     pub(crate) device_id: DeviceId,
 }
 
+/// One of the caller's sessions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SessionPath {
+    /// The session.
+    #[param(value_type = schemas::SessionId, inline)]
+    pub(crate) session: SessionId,
+}
+
 /// A room.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -44,6 +53,16 @@ pub(crate) struct RoomPath {
     #[serde(rename = "room")]
     #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
+}
+
+/// Another user.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The user.
+    #[serde(rename = "user")]
+    #[param(rename = "user", value_type = schemas::UserId, inline)]
+    pub(crate) user_id: UserId,
 }
 
 /// A member of a room.

@@ -12,16 +12,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
 
 use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
-use Answer::{Created, Done, NoContent, Session};
+use Answer::{Created, Done, NoContent, Registered, Session, Sessions};
 use Code::{
-    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
-    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward,
-    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms,
-    TooManyKicks, TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations,
-    TooManyRooms, TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
-    WrongPassword,
+    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotBlockYourself,
+    CannotKickYourself, DeviceNotFound, EventNotFound, InvalidConfirmation, InvalidInvitation, InvalidQuery,
+    InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken,
+    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RecentSignInNeeded, RefreshTokenReused,
+    RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, StepNotForward,
+    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers, TooManyConfirmations,
+    TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks, TooManyMessages, TooManyNicknames,
+    TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms, TooManySignIns, TooMuchText, Unconfirmed,
+    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -43,9 +44,11 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 #[rustfmt::skip]
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(users::register::register_user), Public, Created,
+        .routes(command(routes!(users::register::register_user), Public, Registered,
             &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
-                TooManyRegistrations, Busy]))
+                TooManyRegistrations, TooManyConfirmations, Busy]))
+        .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
+            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
@@ -60,18 +63,21 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Public, Session,
-            &[WrongCredentials, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
+            &[WrongCredentials, Unconfirmed, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
+        .routes(command(routes!(sessions::list::list_sessions), SignedIn, Sessions, &[SignInElsewhere, InvalidQuery]))
+        .routes(command(routes!(sessions::list::end_session), SignedIn, NoContent, &[SessionNotFound, SignInElsewhere]))
         .routes(command(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
         .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
         .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
             &[UserNotFound, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
-        .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::erase::erase_user), Users, Done,
+            &[UserNotFound, WrongCredentials, RecentSignInNeeded, TooManyAttempts, Busy]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
         .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
@@ -80,6 +86,9 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::blocks::block_user), Users, Done,
+            &[UserNotFound, CannotBlockYourself, TooManyBlockedUsers]))
+        .routes(command(routes!(users::blocks::unblock_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::alarms::read_alarms), Users, Done, &[UserNotFound, UnknownPosition]))
 }
 

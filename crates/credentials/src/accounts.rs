@@ -1,6 +1,8 @@
 //! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
 //! must be deletable.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
@@ -17,6 +19,25 @@ pub enum AccountState {
     Pending,
     /// The user exists.
     Active,
+    /// The user has to open a link first.
+    Unconfirmed,
+}
+
+/// The confirmation that an account waits for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The secret in the link.
+    pub nonce: String,
+    /// The address to which the link is sent.
+    pub contact: String,
+    /// The nickname of the user to be registered.
+    pub nickname: String,
+    /// The time at which the link and the account expire.
+    pub expires_at: DateTime<Utc>,
+    /// The number of times that the link was sent.
+    pub sent: u32,
+    /// The time at which it was sent last.
+    pub sent_at: DateTime<Utc>,
 }
 
 /// The credentials and role of a user, an operator or a box.
@@ -33,6 +54,19 @@ pub struct Account {
     /// The session that set this password. It stays valid with the new password, all others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_session: Option<String>,
+    /// The confirmation that the account waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// The secret of the link with which the account was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<String>,
+}
+
+impl Account {
+    /// An account without a confirmation.
+    fn new(password_hash: String, role: String, state: AccountState, created_at: DateTime<Utc>) -> Self {
+        Self { password_hash, role, state, created_at, kept_session: None, confirmation: None, confirmed: None }
+    }
 }
 
 impl std::fmt::Debug for Account {
@@ -139,8 +173,42 @@ impl Accounts {
         role: String,
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
-        let state = AccountState::Pending;
-        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
+        self.create(user_id, &Account::new(password_hash, role, AccountState::Pending, at)).await
+    }
+
+    /// Creates an account that waits for a confirmation, and is removed if it does not come.
+    pub async fn create_unconfirmed(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: String,
+        confirmation: Confirmation,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let lifetime = lifetime(&confirmation, at);
+        let account = Account::new(password_hash, role, AccountState::Unconfirmed, at);
+        let account = Account { confirmation: Some(confirmation), ..account };
+        Ok(self.0.create_for(user_id.as_str(), &account, lifetime).await?)
+    }
+
+    /// Replaces the confirmation that an account waits for. Fails with a conflict if the revision is not current.
+    pub async fn await_confirmation(
+        &self,
+        stored: StoredAccount,
+        confirmation: Confirmation,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let lifetime = lifetime(&confirmation, at);
+        let account = Account { state: AccountState::Unconfirmed, confirmation: Some(confirmation), ..stored.account };
+        Ok(self.0.update_for(&stored.key, &account, stored.revision, lifetime).await?)
+    }
+
+    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with a
+    /// conflict if the revision is not current.
+    pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
+        let account = Account { state: AccountState::Pending, ..stored.account };
+        let revision = self.update(&stored.key, &account, stored.revision).await?;
+        Ok(StoredAccount { key: stored.key, account, revision })
     }
 
     /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
@@ -151,8 +219,7 @@ impl Accounts {
         role: &str,
         at: DateTime<Utc>,
     ) -> Result<(), AccountError> {
-        let (role, state) = (role.to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account::new(password_hash, role.to_owned(), AccountState::Active, at);
         self.create(user_id, &account).await.map(drop)
     }
 
@@ -162,8 +229,7 @@ impl Accounts {
 
     /// Sets the credentials of a box and replaces former ones.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
-        let (role, state) = ("device".to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account::new(password_hash, "device".to_owned(), AccountState::Active, at);
         Ok(self.0.put(&box_key(box_id), &account).await?)
     }
 
@@ -175,9 +241,13 @@ impl Accounts {
         Ok(self.0.delete(&box_key(box_id)).await?)
     }
 
-    /// Activates a pending account and returns the new revision. Fails with a conflict if the revision is not current.
+    /// Activates an account and returns the new revision. Its contact address is forgotten. Fails with a conflict if the
+    /// revision is not current.
     pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
-        let account = Account { state: AccountState::Active, ..stored.account };
+        let mut account = Account { state: AccountState::Active, ..stored.account };
+        if let Some(confirmation) = account.confirmation.take() {
+            account.confirmed = Some(confirmation.nonce);
+        }
         self.update(&stored.key, &account, stored.revision).await
     }
 
@@ -203,6 +273,11 @@ impl Accounts {
     }
 }
 
+/// The time until a confirmation expires.
+fn lifetime(confirmation: &Confirmation, at: DateTime<Utc>) -> Duration {
+    (confirmation.expires_at - at).to_std().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +294,13 @@ mod tests {
         assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
         let second = first.replace('}', r#","kept_session":"s-1"}"#);
         assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+        let times = r#""expires_at":"2026-11-02T08:00:00Z","sent":1,"sent_at":"2026-11-01T08:00:00Z""#;
+        let waits = format!(r#","confirmation":{{"nonce":"n","contact":"a@b.example","nickname":"Ann",{times}}}}}"#);
+        let third = first.replace("active", "unconfirmed").replace('}', &waits);
+        let account = stored(&third).account;
+        assert_eq!((account.state, account.confirmation.as_ref().unwrap().sent), (AccountState::Unconfirmed, 1));
+        assert_eq!(serde_json::to_string(&account).unwrap(), third);
+        assert!(!format!("{account:?}").contains("b.example"));
     }
 
     #[test]

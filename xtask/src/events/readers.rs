@@ -74,6 +74,8 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("read_marker_sharing_set", &[User]),
     ("room_muted", &[User]),
     ("room_unmuted", &[User]),
+    ("user_blocked", &[User]),
+    ("user_unblocked", &[User]),
     ("alarms_read", &[User]),
     ("user_erased", &[SameRoom]),
     ("nickname_claimed", &[]),

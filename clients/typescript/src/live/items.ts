@@ -91,6 +91,8 @@ export interface Items {
   unread_alarms: { unread: number; up_to?: string };
   /** Alarms may have been missed: read the list of alarms again. */
   alarms_reset: { reason: string };
+  /** The users whom the user has blocked, in place of earlier ones. A connection begins without any. */
+  blocks: { users: string[] };
   /** The unread messages of all open rooms of the user. Delivered on every connection, and followed by changes. */
   my_rooms: Record<string, number>;
   /** The user's standing in a room has changed. */

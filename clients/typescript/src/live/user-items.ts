@@ -51,6 +51,8 @@ export class UserItems {
       }
       case 'reset':
         return { type: 'alarms_reset', data: { reason: frame.reason } };
+      case 'blocks':
+        return { type: 'blocks', data: { users: frame.users } };
       case 'my_rooms': {
         const unread = Object.entries(frame.rooms).map(([room, { unread }]) => [room, unread] as const);
         return { type: 'my_rooms', data: Object.fromEntries(unread) };

@@ -19,9 +19,8 @@ type Body<O> = O extends { requestBody: { content: { 'application/json': infer B
   : O extends { requestBody?: { content: { 'application/json': infer B } } }
     ? { body?: B }
     : {};
-type Success<R> = {
-  [S in keyof R]: R[S] extends { content: { 'application/json': infer B } } ? B : undefined;
-}[keyof R];
+type Content<C> = C extends { 'application/json': infer B } ? B : [C] extends [never] ? undefined : C[keyof C];
+type Success<R> = { [S in keyof R]: R[S] extends { content: infer C } ? Content<C> : undefined }[keyof R];
 
 /** The parameters of an operation: those of the path and of the query, and the body as `body`. */
 export type ParamsOf<N extends OperationName> = Simplify<

@@ -140,11 +140,14 @@ export class Http {
     const controller = new AbortController();
     const abort = () => controller.abort(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
-    const timer = setTimeout(() => controller.abort(), Math.max(Math.min(ATTEMPT_MS, deadline - Date.now()), 1));
+    let timer = setTimeout(() => controller.abort(), Math.max(Math.min(ATTEMPT_MS, deadline - Date.now()), 1));
     const { body, ...rest } = request;
     try {
       const init = { ...rest, ...(body === undefined ? {} : { body }), signal: controller.signal };
       const response = await this.options.fetch(url, { ...init, cache: 'no-store' });
+      // A long answer may take the whole time.
+      clearTimeout(timer);
+      timer = setTimeout(() => controller.abort(), Math.max(deadline - Date.now(), 1));
       if (!response.ok) return await readProblem(response);
       // The body is part of the attempt: its loss is a failure of the network.
       const content = response.status === 204 ? null : await response.arrayBuffer();
@@ -191,5 +194,6 @@ function pathOf(operation: Operation, params: Params): string {
 
 async function read<T>(response: Response): Promise<T> {
   const text = await response.text();
-  return (text === '' ? undefined : JSON.parse(text)) as T;
+  if (text === '') return undefined as T;
+  return response.headers.get('content-type')?.startsWith('application/json') ? JSON.parse(text) : (text as T);
 }

@@ -47,6 +47,7 @@ async fn use_box(world: &World, box_id: String, enough: &AtomicBool) {
         device.post(format!("/boxes/{box_id}/door-openings"), json!({})).await.created();
         people[0].delete(format!("/rooms/{room}/members/{}", people[3].id())).await.done();
         people[0].delete(format!("/rooms/{room}/members/me")).await.done();
+        user.put(format!("/users/me/blocks/newcomer-{}", number + 1), json!(null)).await.done();
         let details = json!({ "detailed_address": format!("after {room}") });
         world.operator().patch(format!("/boxes/{box_id}"), details).await.done();
         people[1].post(format!("/rooms/{room}/extensions"), json!({ "hours": 1 })).await.created();

@@ -35,6 +35,7 @@ fn incoming_to_json(incoming: &Incoming) -> Value {
         Incoming::AlarmsWithdrawn { box_id, by } => json!({ "alarms_withdrawn": { "box_id": box_id, "by": by } }),
         Incoming::UnreadAlarms { unread, up_to } => json!({ "unread_alarms": { "unread": unread, "up_to": up_to } }),
         Incoming::AlarmsReset { reason } => json!({ "alarms_reset": { "reason": reason } }),
+        Incoming::Blocks(users) => json!({ "blocks": { "users": users } }),
         Incoming::MyRooms(rooms) => json!({ "my_rooms": rooms }),
         Incoming::Membership { room, standing, at } => {
             json!({ "membership": { "room_id": room, "standing": standing_name(*standing), "at": at } })
