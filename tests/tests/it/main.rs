@@ -42,6 +42,7 @@ mod metrics;
 mod pushes;
 mod talk;
 mod traces;
+mod typescript;
 mod webhooks;
 
 mod audit;
