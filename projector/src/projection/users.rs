@@ -51,7 +51,12 @@ pub(super) async fn project_users(
                 }
             }
             Content::Claim => {}
-            Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
+            Content::Box { .. }
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => {
                 return Err(foreign_commit(commit));
             }
         }
@@ -88,6 +93,8 @@ impl Users {
                 Content::Box { .. }
                 | Content::Claim
                 | Content::Store { .. }
+                | Content::Filters { .. }
+                | Content::Report { .. }
                 | Content::Mark { .. }
                 | Content::Unreadable { .. } => None,
             })
