@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use credentials::AccountError;
-use domain::{BoxRefusal, StoreRefusal, UserRefusal};
+use domain::{BoxRefusal, FilterRefusal, ReportRefusal, StoreRefusal, UserRefusal};
 use event_store::{AppendError, CommandError, EventStoreError, MarkError};
 use sealing::KeyError;
 use service_kit::problem::Problem;
@@ -242,6 +242,27 @@ impl From<&StoreRefusal> for Code {
         match refusal {
             StoreRefusal::StoreExists => Self::StoreExists,
             StoreRefusal::StoreNotFound => Self::StoreNotFound,
+        }
+    }
+}
+
+impl From<&FilterRefusal> for Code {
+    fn from(refusal: &FilterRefusal) -> Self {
+        match refusal {
+            FilterRefusal::FilterNotFound => Self::FilterNotFound,
+            FilterRefusal::TooManyFilters => Self::TooManyFilters,
+        }
+    }
+}
+
+impl From<&ReportRefusal> for Code {
+    fn from(refusal: &ReportRefusal) -> Self {
+        match refusal {
+            ReportRefusal::AlreadyReported => Self::AlreadyReported,
+            ReportRefusal::ReportNotFound => Self::ReportNotFound,
+            ReportRefusal::ReportClosed => Self::ReportClosed,
+            ReportRefusal::ReportClaimed => Self::ReportClaimed,
+            ReportRefusal::ReportNotClaimed => Self::ReportNotClaimed,
         }
     }
 }

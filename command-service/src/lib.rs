@@ -9,6 +9,8 @@ pub mod settings;
 mod routes;
 
 mod boxes;
+mod filters;
+mod reports;
 mod rooms;
 mod sessions;
 mod stores;
@@ -41,4 +43,5 @@ mod run;
 mod server_clock;
 mod signing;
 mod stamp;
+mod text_filter;
 mod well_known;

@@ -1,6 +1,6 @@
 //! The parameters of paths.
 
-use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
+use domain::{BoxId, DeviceId, FilterId, MessageId, ReportId, RoomId, StoreId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -63,6 +63,26 @@ pub(crate) struct UserPath {
     #[serde(rename = "user")]
     #[param(rename = "user", value_type = schemas::UserId, inline)]
     pub(crate) user_id: UserId,
+}
+
+/// A filter.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct FilterPath {
+    /// The filter.
+    #[serde(rename = "filter")]
+    #[param(rename = "filter", value_type = schemas::FilterId, inline)]
+    pub(crate) filter_id: FilterId,
+}
+
+/// A report.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ReportPath {
+    /// The report.
+    #[serde(rename = "report")]
+    #[param(rename = "report", value_type = schemas::ReportId, inline)]
+    pub(crate) report_id: ReportId,
 }
 
 /// A member of a room.

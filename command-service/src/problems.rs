@@ -72,6 +72,10 @@ problems! {
     StoreNotFound 404 "store-not-found" "Store not found" "No store has this id.";
     UserNotFound 404 "user-not-found" "User not found" "The caller is not registered as a user, or was erased.";
     DeviceNotFound 404 "device-not-found" "Device not found" "The caller has no device with this id.";
+    FilterNotFound 404 "filter-not-found" "Filter not found" "No filter has this id.";
+    ReportNotFound 404 "report-not-found" "Report not found" "No report has this id.";
+    ReportedUserNotFound 404 "reported-user-not-found" "The reported user does not exist"
+        "The reported user, or the author of the message, is not registered or was erased.";
     MemberNotFound 404 "member-not-found" "Member not found" "The other user is not a member of the room.";
     EventNotFound 404 "event-not-found" "Event not found" "The box has no event at this sequence.";
     MessageNotFound 404 "message-not-found" "Message not found" "No message of this room has this id.";
@@ -100,6 +104,15 @@ problems! {
     CannotBlockYourself 409 "cannot-block-yourself" "You cannot block yourself" "The user of the path is the caller.";
     TooManyBlockedUsers 409 "too-many-blocked-users" "Too many blocked users"
         "A user can block at most 500 others: unblock one first.";
+    TooManyFilters 409 "too-many-filters" "Too many filters" "There can be at most 500 filters: remove one first.";
+    CannotReportYourself 409 "cannot-report-yourself" "You cannot report yourself"
+        "The caller is the reported user, or the author of the message.";
+    AlreadyReported 409 "already-reported" "You have reported this already"
+        "The caller's report about the same message or user is not closed yet.";
+    ReportClosed 409 "report-closed" "The report is closed" "A closed report cannot be changed.";
+    ReportClaimed 409 "report-claimed" "Another moderator has claimed the report"
+        "Only the moderator who has claimed the report may do this.";
+    ReportNotClaimed 409 "report-not-claimed" "The report is not claimed" "Claim the report before closing it.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
@@ -115,6 +128,8 @@ problems! {
         "The user, or an address without a valid token, has sent more requests than its rate limit allows.";
     InvalidBody 422 "invalid-body" "Invalid request body"
         "A field is missing, unknown, of the wrong type or out of its bounds.";
+    RefusedByFilter 422 "refused-by-filter" "The text has a word or a link that is not allowed here"
+        "The text has a word or a link that the operators have filtered.";
     InvalidReaction 422 "invalid-reaction" "Invalid reaction"
         "A reaction is one emoji, or one of the short codes of this installation.";
     UnknownPosition 422 "unknown-position" "Unknown position"
@@ -134,6 +149,7 @@ problems! {
         "The messages that the caller has posted and edited in one day are too large in total.";
     TooManyNicknames 429 "too-many-nicknames" "Too many changes of the nickname"
         "The caller has changed the nickname too often in one day.";
+    TooManyReports 429 "too-many-reports" "Too many reports" "The caller has filed too many reports in one day.";
     TooManySignIns 429 "too-many-sign-ins" "Too many sign-ins" "The account was signed in to too often in one day.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "The headers are larger than 32 KiB in total.";
     Internal 500 "internal" "Internal error"

@@ -9,4 +9,5 @@ pub(crate) mod leave;
 pub(crate) mod open;
 mod opening;
 pub(crate) mod read_marker;
+pub(crate) mod reader;
 pub(crate) mod step;

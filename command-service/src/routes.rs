@@ -9,20 +9,24 @@ use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
+use crate::{
+    app::App, boxes, completion, filters, problems::Code, reports, rooms, server_clock, sessions, stores, talk, users,
+};
 
 use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
 use Answer::{Created, Done, NoContent, Registered, Session, Sessions};
 use Code::{
-    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotBlockYourself,
-    CannotKickYourself, DeviceNotFound, EventNotFound, InvalidConfirmation, InvalidInvitation, InvalidQuery,
-    InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken,
-    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RecentSignInNeeded, RefreshTokenReused,
-    RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, StepNotForward,
-    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers, TooManyConfirmations,
-    TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks, TooManyMessages, TooManyNicknames,
-    TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms, TooManySignIns, TooMuchText, Unconfirmed,
-    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    AlreadyMember, AlreadyReported, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy,
+    CannotBlockYourself, CannotKickYourself, CannotReportYourself, DeviceNotFound, EventNotFound, FilterNotFound,
+    InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
+    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
+    RecentSignInNeeded, RefreshTokenReused, RefusedByFilter, RegistrationClosed, ReportClaimed, ReportClosed,
+    ReportNotClaimed, ReportNotFound, ReportedUserNotFound, RoomClosed, RoomFull, RoomNotFound, SessionNotFound,
+    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers,
+    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyJoinedRooms, TooManyKicks,
+    TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyReports,
+    TooManyRooms, TooManySignIns, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound,
+    WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -34,6 +38,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(box_and_store_routes())
         .merge(rooms())
         .merge(talk_routes())
+        .merge(moderation_routes())
         .split_for_parts();
     let router =
         router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::require_right_clock));
@@ -45,8 +50,8 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Public, Registered,
-            &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
-                TooManyRegistrations, TooManyConfirmations, Busy]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter, RegistrationClosed, InvalidInvitation,
+                TooManyAttempts, TooManyRegistrations, TooManyConfirmations, Busy]))
         .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
             &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
 }
@@ -56,7 +61,7 @@ fn registration_routes() -> OpenApiRouter<App> {
 fn external_registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_bearer), Users, Created,
-            &[UserExists, NicknameTaken, NicknamesNotReady]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter]))
 }
 
 #[rustfmt::skip]
@@ -75,7 +80,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
-            &[UserNotFound, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
+            &[UserNotFound, NicknameTaken, NicknamesNotReady, RefusedByFilter, TooManyNicknames]))
         .routes(command(routes!(users::erase::erase_user), Users, Done,
             &[UserNotFound, WrongCredentials, RecentSignInNeeded, TooManyAttempts, Busy]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
@@ -115,7 +120,7 @@ fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
             &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
-                TooManyRooms, Busy]))
+                TooManyRooms, RefusedByFilter, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
             &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
                 TooManyAttempts, Busy]))
@@ -138,10 +143,11 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyMessages, TooMuchText]))
-        .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, TooManyMessages,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, RefusedByFilter, TooManyMessages,
                 TooMuchText]))
+        .routes(command(routes!(talk::edit::edit_message), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, RefusedByFilter,
+                TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
@@ -149,4 +155,19 @@ fn talk_routes() -> OpenApiRouter<App> {
                 InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
+}
+
+#[rustfmt::skip]
+fn moderation_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(filters::set::set_filter), Operators, Done, &[TooManyFilters]))
+        .routes(command(routes!(filters::remove::remove_filter), Operators, Done, &[FilterNotFound]))
+        .routes(command(routes!(reports::file::file_report), Users, Created,
+            &[UserNotFound, RoomNotFound, NotAMember, MessageNotFound, ReportedUserNotFound, CannotReportYourself,
+                AlreadyReported, TooManyReports]))
+        .routes(command(routes!(reports::claim::claim_report), Operators, Done,
+            &[ReportNotFound, ReportClosed, ReportClaimed]))
+        .routes(command(routes!(reports::claim::release_report), Operators, Done, &[ReportNotFound, ReportClosed]))
+        .routes(command(routes!(reports::resolve::resolve_report), Operators, Done,
+            &[ReportNotFound, ReportClosed, ReportClaimed, ReportNotClaimed]))
 }

@@ -44,6 +44,7 @@ use crate::{
     settings::Settings,
     signing::Signing,
     stamp::RequestSecret,
+    text_filter::TextFilter,
     users::{confirmation::Confirmations, registration_policy::RegistrationPolicy},
     well_known,
 };
@@ -165,6 +166,8 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         boxes: Executor::start(Arc::clone(&shared), options),
         users: Executor::start(Arc::clone(&shared), options),
         stores: Executor::start(Arc::clone(&shared), options),
+        reports: Executor::start(Arc::clone(&shared), options),
+        text_filter: TextFilter::new(Executor::start(Arc::clone(&shared), options)),
         nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
         openers: OpenerClaims::new(Arc::clone(&shared), settings.partitions),
         quotas: Quotas::new(&settings.quotas),

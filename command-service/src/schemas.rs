@@ -48,6 +48,22 @@ schemas! {
     StoreId => id(ID_PATTERN, 40, "pizzeria");
     /// A user.
     UserId => id(ID_PATTERN, 40, "ana");
+    /// A filter.
+    FilterId => id(ID_PATTERN, 40, "free-soup");
+    /// The kind of a filter's pattern.
+    FilterKind => one_of(&[domain::FilterKind::Word.as_str(), domain::FilterKind::Link.as_str()]);
+    /// The pattern of a filter.
+    FilterPattern => string(1, values::FilterPattern::MAX_BYTES, "free soup").pattern(Some(VISIBLE_PATTERN));
+    /// The consequence of a match.
+    FilterAction => one_of(&[domain::FilterAction::Refuse.as_str(), domain::FilterAction::Mask.as_str()]);
+    /// A report.
+    ReportId => id(ID_PATTERN, 40, "5f0c3a9f4f7f7b1f6a5f2c0f-1");
+    /// The reason of a report.
+    ReportCategory => one_of(&domain::ReportCategory::ALL.map(domain::ReportCategory::as_str));
+    /// The result of handling a report.
+    ReportAction => one_of(&domain::ReportAction::ALL.map(domain::ReportAction::as_str));
+    /// The words of a report or of its handling.
+    ReportNote => body(values::ReportNote::MAX_CHARS, values::ReportNote::MAX_BYTES, "He threatens me");
     /// A device of a user.
     DeviceId => id(ID_PATTERN, 40, "phone");
     /// A room.

@@ -250,6 +250,47 @@ create table stores (
     words tsvector not null
 );
 
+-- Words and links that texts of users must not have.
+create table filters (
+    filter_id text primary key,
+    -- word, link
+    kind text not null,
+    pattern text not null,
+    -- refuse, mask
+    action text not null,
+    changed_at timestamptz not null
+);
+
+-- Reports about users and their messages.
+create table reports (
+    report_id text primary key,
+    reporter text not null,
+    -- the reported user
+    user_id text not null,
+    -- of the reported message; null in a report about a user
+    room_id text,
+    message_id bigint,
+    -- when it was reported; null in a report about a user, and when the report is forgotten
+    text text,
+    -- spam, harassment, hate, sexual, violence, illegal, other
+    category text not null,
+    -- of the reporter; null when the report is forgotten
+    note text,
+    filed_at timestamptz not null,
+    -- open, claimed, closed
+    state text not null,
+    -- the moderator who has claimed or closed it
+    moderator text,
+    claimed_at timestamptz,
+    closed_at timestamptz,
+    -- dismissed, warned, message_removed, room_closed, user_suspended, other
+    action text,
+    -- of the moderator; null when the report is forgotten
+    resolution_note text,
+    -- the texts were removed
+    forgotten bool not null
+);
+
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.
 create table read_markers (
     box_id text not null,
@@ -328,5 +369,6 @@ cross join lateral (
         max(r.position) as latest,
         (array_agg(r."user" order by r.position desc))[1] as by
     from jsonb_to_recordset(a.reactors) as r ("user" text, position bigint)
-    where not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
+    where a.reactors is not null
+        and not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
 ) as others;

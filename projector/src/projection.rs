@@ -26,12 +26,14 @@ mod copy;
 mod erasure;
 mod error;
 mod feed;
+mod filters;
 mod load;
 mod members;
 mod message_alarms;
 mod messages;
 pub(crate) mod quarantine;
 mod reactions;
+mod reports;
 mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
@@ -53,7 +55,7 @@ pub enum Projection {
     Boxes(Box<BoxStream>),
     /// Projects the users.
     Users,
-    /// Projects the stores.
+    /// Projects the stores, the filters and the reports.
     Stores,
     /// Projects the read markers.
     Markers,

@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// The room has no such message.
     #[error("the room has no message with this id")]
     MessageNotFound,
+    /// No such report.
+    #[error("no report has this id")]
+    ReportNotFound,
     /// The caller is not a member of the room.
     #[error("only members of the room may read this")]
     NotAMember,
@@ -123,6 +126,7 @@ impl Error {
             Self::BoxNotFound => not_found("box-not-found", "Box not found"),
             Self::RoomNotFound => not_found("room-not-found", "Room not found"),
             Self::StoreNotFound => not_found("store-not-found", "Store not found"),
+            Self::ReportNotFound => not_found("report-not-found", "Report not found"),
             Self::UserNotFound => not_found("user-not-found", "User not found"),
             Self::MessageNotFound => not_found("message-not-found", "Message not found"),
             Self::NotAMember => {

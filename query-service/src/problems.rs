@@ -72,6 +72,8 @@ const EXPORT: Codes =
 const USER: Codes = &[(404, "user-not-found", "The user is not registered.")];
 const OTHER_USER: Codes = &[(404, "not-found", "The path contains a malformed id.")];
 const MESSAGE: Codes = &[(404, "message-not-found", "The room has no message with this id.")];
+const REPORT: Codes =
+    &[(404, "not-found", "The path contains a malformed id."), (404, "report-not-found", "No report has this id.")];
 const MEMBERS_ONLY: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
     (403, "kicked", "The caller was kicked from the room."),
@@ -132,6 +134,10 @@ problems! {
 problems! {
     /// Problems of one message, which only members may read.
     MessageProblems, EVERY_READ, ROOM, MEMBERS_ONLY, MESSAGE
+}
+problems! {
+    /// Problems of one report.
+    ReportProblems, EVERY_READ, REPORT
 }
 problems! {
     /// Problems of the caller's account.

@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, cards, live, me, problems::ProblemSchema, rooms, search, stores, users};
+use crate::{app::App, boxes, cards, live, me, moderation, problems::ProblemSchema, rooms, search, stores, users};
 
 /// The minimum size of a compressed response in bytes.
 const MIN_COMPRESSED: u64 = 1024;
@@ -43,6 +43,9 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(me::blocks::list_my_blocks))
         .routes(routes!(me::export::export_me))
         .routes(routes!(search::search_messages))
+        .routes(routes!(moderation::filters::list_filters))
+        .routes(routes!(moderation::reports::list_reports))
+        .routes(routes!(moderation::reports::show_report))
         .split_for_parts();
     let (live_routes, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
@@ -77,6 +80,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "users", description = "Users as others see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
+        (name = "moderation", description = "The means of operators against abuse"),
         (name = "live", description = "Live events"),
     )
 )]

@@ -7,6 +7,7 @@ pub(crate) use me::{
     QuietHoursView,
 };
 pub(crate) use messages::{MessageView, Reactions};
+pub(crate) use moderation::{FilterView, ReportState, ReportView};
 pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};
 pub(crate) use stores::StoreView;
 pub(crate) use users::UserView;
@@ -15,6 +16,7 @@ mod boxes;
 mod events;
 mod me;
 mod messages;
+mod moderation;
 mod rooms;
 mod stores;
 mod users;

@@ -31,8 +31,21 @@ impl<'a> Admission<'a> {
         Self { checks, verdict: Mutex::default() }
     }
 
+    /// The admission of a command without quotas.
+    pub(crate) fn free() -> Self {
+        Self::new(vec![])
+    }
+
     fn verdict(&self) -> MutexGuard<'_, Verdict> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rejects the command if the filters refuse its text.
+    pub(crate) fn unless_refused(mut self, is_refused: bool) -> Self {
+        if is_refused {
+            self.checks.insert(0, Box::new(|| Err(Code::RefusedByFilter.into())));
+        }
+        self
     }
 
     /// Checks the quotas for a commit with these events, once for all attempts to store it. A commit without events is

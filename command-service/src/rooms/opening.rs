@@ -15,10 +15,11 @@ pub(super) async fn open(
     app: &App,
     box_id: &BoxId,
     (host, command): (&UserId, BoxCommand),
+    is_refused: bool,
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
     let is_scheduled = AtomicBool::new(false);
-    let admission = app.quotas.opening(host);
+    let admission = app.quotas.opening(host).unless_refused(is_refused);
     let prepare = |events: &[BoxEvent]| {
         let (admitted, opening) = (admission.require(events), events.iter().find_map(deadline_of));
         let (admission, context, is_scheduled) = (&admission, &context, &is_scheduled);

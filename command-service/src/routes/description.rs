@@ -68,6 +68,8 @@ pub(super) enum Answer {
         (name = "stores", description = "Stores for orders"),
         (name = "rooms", description = "Rooms and their members"),
         (name = "talk", description = "Messages and reactions"),
+        (name = "reports", description = "Reports to the moderators, and their handling"),
+        (name = "filters", description = "Words and links that texts must not have"),
     )
 )]
 struct Api;

@@ -10,7 +10,9 @@ use service_kit::{auth::AsUser, extract::Path};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::{answer::Created, app::App, error::Error, paths::RoomPath, request::Command, schemas};
+use crate::{
+    answer::Created, app::App, error::Error, paths::RoomPath, request::Command, schemas, text_filter::Filtered,
+};
 
 /// The time that the answer to a stored message waits for its read marker.
 const MARK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,7 +49,8 @@ pub(crate) async fn post_message(
         None => None,
     };
     let context = stamp.by(&author);
-    let admission = app.quotas.message(&author, body.as_str().len());
+    let Filtered { text: body, is_refused } = app.text_filter.message(body).await?;
+    let admission = app.quotas.message(&author, body.as_str().len()).unless_refused(is_refused);
     let command =
         TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
     let committed = app.admitted_in_room(&room_id, command, context, admission).await?;

@@ -1,4 +1,4 @@
-//! The domain model of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User` and `Store`.
+//! The domain model of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User`, `Store`, `Filters` and `Report`.
 //!
 //! The crate does no I/O and reads no clock and no randomness: time and ids are part of the command.
 //!
@@ -20,6 +20,8 @@
 //! | | blocked users | 500 ids, [`MAX_BLOCKED_USERS`](user::MAX_BLOCKED_USERS) |
 //! | | positions of read alarms | one for each partition, at most 64, [`MAX_STREAMS`](position_vector::MAX_STREAMS) |
 //! | `Store` | none | |
+//! | `Filters` | filters | 500, [`MAX_FILTERS`](filters::MAX_FILTERS), each with a pattern of 64 bytes |
+//! | `Report` | none | |
 //!
 //! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
 //! boxes, stores, titles, messages, reactions and reasons (bounded in [`values`]), addresses of devices (4,096
@@ -32,18 +34,24 @@ pub use delivery_box::{
     BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, MessageLookUp, MessageState, OriginalMessage, OwnCommand,
     OwnEvent, PasswordProof, Room, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
-pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
+pub use filters::{FilterAction, FilterCommand, FilterEvent, FilterKind, FilterRefusal, Filters};
+pub use ids::{
+    BoxId, DeviceId, EventSequence, FilterId, FiltersId, InvalidId, MessageId, ReportId, RoomId, StoreId, UserId,
+};
 pub use position::{InvalidPosition, Position};
 pub use position_vector::PositionVector;
+pub use report::{Report, ReportAction, ReportCategory, ReportCommand, ReportEvent, ReportRefusal, ReportedMessage};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
 
 mod named_events;
 
 pub mod delivery_box;
+pub mod filters;
 pub mod ids;
 pub mod position;
 pub mod position_vector;
+pub mod report;
 #[cfg(test)]
 mod scenario;
 pub mod store;

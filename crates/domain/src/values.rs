@@ -3,6 +3,7 @@
 //! Events hold plain strings and numbers, so that a changed limit does not make history unreadable.
 
 mod devices;
+mod filters;
 mod quiet_hours;
 mod texts;
 
@@ -11,8 +12,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use devices::{ApnsToken, Locale, PushProvider, PushSubscription, PushTarget, TargetHash};
+pub use filters::FilterPattern;
 pub use quiet_hours::{QuietHours, TimeOfDay, TimeZone};
-pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, StoreName, Title, ZipCode};
+pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, ReportNote, StoreName, Title, ZipCode};
 
 /// The replacement for a text whose author was erased. Stored and public; never rename.
 pub const ERASED: &str = "[erased]";

@@ -1,7 +1,8 @@
-//! The boxes that still contain data of a user, as the active generation shows them.
+//! The boxes and the reports that still contain data of a user, as the active generation shows them.
 
+use chrono::TimeDelta;
 use domain::{BoxId, UserId, values::ERASED};
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 
 /// A box whose rooms contain data of a user.
 pub(super) struct AffectedBox {
@@ -48,6 +49,48 @@ pub(super) async fn affected_boxes(
     .await?;
     let affected = |box_id: &str, position| Ok(AffectedBox { box_id: parse_id(box_id)?, position });
     rows.iter().map(|row| affected(&row.box_id, row.position)).collect()
+}
+
+/// The number of reports whose texts are removed in one round.
+const REPORTS: i64 = 100;
+
+/// Returns reports with texts that must be removed: of erased users, and those that were closed long ago.
+pub(super) async fn reports_to_forget(
+    connection: &mut PgConnection,
+    retention: TimeDelta,
+) -> Result<Vec<String>, sqlx::Error> {
+    let reports = query_scalar!(
+        r#"select report_id as "report_id!"
+           from (
+             select report_id
+             from reports
+             where not forgotten and closed_at < now() - $1::bigint * interval '1 ms'
+             union
+             select report_id
+             from users
+             join reports using (user_id)
+             where nickname is null and not forgotten
+             union
+             select report_id
+             from users
+             join reports on reports.reporter = users.user_id
+             where nickname is null and not forgotten
+           ) as due
+           limit $2"#,
+        retention.num_milliseconds(),
+        REPORTS
+    );
+    reports.fetch_all(connection).await
+}
+
+/// Returns true if there are reports of or about a user that still have texts.
+pub(super) async fn has_reports(connection: &mut PgConnection, user_id: &UserId) -> Result<bool, sqlx::Error> {
+    let found = query_scalar!(
+        r#"select exists (select from reports where user_id = $1 and not forgotten)
+             or exists (select from reports where reporter = $1 and not forgotten) as "found!""#,
+        user_id.as_str()
+    );
+    found.fetch_one(connection).await
 }
 
 /// Parses a text of the database that must be an id.

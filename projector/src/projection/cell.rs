@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, str::FromStr};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
+use domain::{AlarmKind, BoxId, DeviceId, FilterId, MessageId, ReportId, RoomId, StoreId, UserId};
 use serde_json::value::RawValue;
 use sqlx::{
     Decode, Encode, Postgres, Row as _, Type,
@@ -131,6 +131,8 @@ bytes! {
     UserId as String: |id| id.as_str().as_bytes();
     DeviceId as String: |id| id.as_str().as_bytes();
     StoreId as String: |id| id.as_str().as_bytes();
+    FilterId as String: |id| id.as_str().as_bytes();
+    ReportId as String: |id| id.as_str().as_bytes();
     AlarmKind as String: |kind| kind.as_str().as_bytes();
     bool as bool: |value| [u8::from(*value)];
     i32 as i32: |value| value.to_be_bytes();
@@ -293,7 +295,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(BoxId, RoomId, UserId, StoreId);
+read_from_text!(BoxId, RoomId, UserId, StoreId, ReportId);
 
 impl ReadCell for MessageId {
     fn from_stored(stored: i64) -> Result<Self, sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
+use domain::{AlarmKind, BoxId, DeviceId, FilterId, MessageId, ReportId, RoomId, StoreId, UserId};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use sqlx::{
@@ -29,8 +29,8 @@ pub(crate) static OF_BOXES: &[&Table] =
 /// The tables of the users.
 pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &BLOCKS, &ALARMS_READ];
 
-/// The tables of the stores.
-pub(crate) static OF_STORES: &[&Table] = &[&STORES];
+/// The tables of the stores, the filters and the reports.
+pub(crate) static OF_STORES: &[&Table] = &[&STORES, &FILTERS, &REPORTS];
 
 /// The tables of the read markers.
 pub(crate) static OF_MARKERS: &[&Table] = &[&READ_MARKERS];
@@ -247,6 +247,39 @@ table! {
         changing open: bool;
         fixed registered_at: DateTime<Utc>;
         changing words: Words = store_words(row);
+    }
+}
+
+table! {
+    /// A filter.
+    FILTERS = "filters" as (filter_id, row): (&FilterId, &FilterRow), with row: FilterRow {
+        key filter_id: &FilterId = filter_id;
+        changing kind: String, shown;
+        changing pattern: String;
+        changing action: String, shown;
+        changing changed_at: DateTime<Utc>;
+    }
+}
+
+table! {
+    /// A report.
+    REPORTS = "reports" as (report_id, row): (&ReportId, &ReportRow), with row: ReportRow {
+        key report_id: &ReportId = report_id;
+        fixed reporter: UserId;
+        fixed user_id: UserId;
+        fixed room_id: Option<RoomId>;
+        fixed message_id: Option<MessageId>;
+        changing text: Option<String>;
+        fixed category: String, shown;
+        changing note: Option<String>;
+        fixed filed_at: DateTime<Utc>;
+        changing state: String, shown;
+        changing moderator: Option<UserId>, shown;
+        changing claimed_at: Option<DateTime<Utc>>;
+        changing closed_at: Option<DateTime<Utc>>;
+        changing action: Option<String>, shown;
+        changing resolution_note: Option<String>;
+        changing forgotten: bool;
     }
 }
 

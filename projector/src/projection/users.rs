@@ -52,7 +52,12 @@ pub(super) async fn project_users(
                 }
             }
             Content::Claim => {}
-            Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
+            Content::Box { .. }
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => {
                 return Err(foreign_commit(commit));
             }
         }
@@ -89,6 +94,8 @@ impl Users {
                 Content::Box { .. }
                 | Content::Claim
                 | Content::Store { .. }
+                | Content::Filters { .. }
+                | Content::Report { .. }
                 | Content::Mark { .. }
                 | Content::Unreadable { .. } => None,
             })

@@ -6,7 +6,8 @@ use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::DomainEvent;
 use domain::{
-    BoxEvent, BoxId, EventSequence, MessageId, OwnEvent, RoomEvent, RoomId, StoreEvent, TalkEvent, UserEvent, UserId,
+    BoxEvent, BoxId, EventSequence, FilterEvent, MessageId, OwnEvent, ReportEvent, RoomEvent, RoomId, StoreEvent,
+    TalkEvent, UserEvent, UserId,
     values::{BoxKind, ERASED},
 };
 use event_store::{
@@ -220,6 +221,14 @@ impl Story {
 
     pub(crate) fn store<const N: usize>(&mut self, store_id: &str, events: [StoreEvent; N]) -> u64 {
         self.add("ops", Content::Store { store_id: store_id.parse().expect("a store id"), events: events.into() })
+    }
+
+    pub(crate) fn filters<const N: usize>(&mut self, events: [FilterEvent; N]) -> u64 {
+        self.add("ops", Content::Filters { events: events.into() })
+    }
+
+    pub(crate) fn report<const N: usize>(&mut self, report_id: &str, events: [ReportEvent; N]) -> u64 {
+        self.add("ops", Content::Report { report_id: report_id.parse().expect("a report id"), events: events.into() })
     }
 
     pub(crate) fn add(&mut self, actor: &str, content: Content) -> u64 {

@@ -85,5 +85,12 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("store_changed", &[AllUsers]),
     ("store_opened", &[AllUsers]),
     ("store_closed", &[AllUsers]),
+    ("filter_set", &[]),
+    ("filter_removed", &[]),
+    ("report_filed", &[]),
+    ("report_claimed", &[]),
+    ("report_released", &[]),
+    ("report_resolved", &[]),
+    ("report_forgotten", &[]),
     ("room_read", &[SameRoom, User]),
 ];

@@ -4,7 +4,8 @@ use std::{fmt::Display, hash::Hash, str::FromStr};
 
 use cqrs_es::Aggregate;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal,
+    BoxCommand, BoxId, DeliveryBox, Filters, FiltersId, Lane, MessageLookUp, Report, ReportId, Store, StoreId,
+    StoreRefusal, User, UserId, UserRefusal,
 };
 use wire::{Source, StreamName, partition_of, subject};
 
@@ -190,5 +191,50 @@ impl StoredAggregate for Store {
 
     fn claim_taken() -> Option<StoreRefusal> {
         None
+    }
+}
+
+impl StoredAggregate for Filters {
+    type Id = FiltersId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::Store]
+    }
+
+    fn stream(_: &FiltersId, _: u16) -> StreamName {
+        StreamName::Store
+    }
+
+    fn subject(_: &FiltersId, _: Lane, _: u16) -> String {
+        subject::filters()
+    }
+
+    fn changed_by(source: &Source) -> Option<FiltersId> {
+        matches!(source, Source::Filters).then_some(FiltersId)
+    }
+}
+
+impl StoredAggregate for Report {
+    type Id = ReportId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::Store]
+    }
+
+    fn stream(_: &ReportId, _: u16) -> StreamName {
+        StreamName::Store
+    }
+
+    fn subject(id: &ReportId, _: Lane, _: u16) -> String {
+        subject::report(id)
+    }
+
+    fn changed_by(source: &Source) -> Option<ReportId> {
+        match source {
+            Source::Report { report_id } => Some(report_id.clone()),
+            _ => None,
+        }
     }
 }

@@ -63,6 +63,8 @@ impl Fixture {
             ("store", "corner"),
             ("device", "phone"),
             ("emoji", "👍"),
+            ("filter", "free-soup"),
+            ("report", "0f1e2d-1"),
             ("session", "00000000000000000000000000000000"),
         ]
         .map(|(name, value)| (name, value.to_owned()));

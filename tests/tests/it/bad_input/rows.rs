@@ -177,6 +177,7 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
         "room" => &[("room", "no-such-box.1", 404, "room-not-found"), ("room", "box-1.999", 404, "room-not-found")],
         "message" => &[("message", "999999999", 404, "message-not-found")],
         "user" => &[("user", "no-such-user", 404, "member-not-found")],
+        "filter" => &[("filter", "no-such-filter", 404, "filter-not-found")],
         "session" => &[("session", "00000000000000000000000000000000", 404, "session-not-found")],
         "device" => &[("device", "no-such-device", 404, "device-not-found")],
         _ => &[],
@@ -189,6 +190,8 @@ pub(crate) fn commands(fixture: &Fixture) -> Vec<Row> {
     rows.push(read_alarms(fixture));
     rows.extend(sessions(fixture));
     rows.extend(catalogue());
+    rows.extend(moderation());
+    rows.extend(reports(fixture));
     rows.extend(rooms(fixture));
     rows.extend(talk(fixture));
     rows.extend(endings(fixture));
@@ -302,6 +305,37 @@ fn catalogue() -> Vec<Row> {
         operators(register).wrong_field("store_id", "noodles", 409, "store-exists"),
         of_store("PATCH /stores/{store}", json!({ "name": "Number Nine", "category": "soups" })),
         of_store("PUT /stores/{store}/availability", json!({ "state": "closed" })),
+    ]
+}
+
+fn reports(fixture: &Fixture) -> Vec<Row> {
+    let body = json!({ "room_id": fixture.room, "message_id": fixture.bens_message, "category": "spam", "note": "no" });
+    let by_operator = |operation, body| {
+        let row = Row::new(operation, Who::Operator, &[("report", "no-report")], body, 404);
+        row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden")
+    };
+    let resolution = json!({ "action": "warned", "note": "once" });
+    vec![
+        Row::new("POST /reports", Who::Ana, &[], body, 201)
+            .not(Who::Stranger, 403, "not-a-member")
+            .not(Who::Operator, 403, "forbidden")
+            .wrong_field("message_id", "999999999", 404, "message-not-found")
+            .wrong_field("user_id", "ben", 422, "invalid-body"),
+        by_operator("PUT /reports/{report}/claim", Value::Null),
+        by_operator("DELETE /reports/{report}/claim", Value::Null),
+        by_operator("PUT /reports/{report}/resolution", resolution),
+    ]
+}
+
+fn moderation() -> Vec<Row> {
+    let by_operator = |operation, body| {
+        let row = Row::new(operation, Who::Operator, &[("filter", "spam-9")], body, 204);
+        row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden")
+    };
+    let filter = json!({ "kind": "word", "pattern": "free soup", "action": "mask" });
+    vec![
+        by_operator("PUT /filters/{filter}", filter).knows("filter").wrong_field("pattern", "*", 422, "invalid-body"),
+        by_operator("DELETE /filters/{filter}", Value::Null),
     ]
 }
 
@@ -441,6 +475,13 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
         read("GET /me/blocks", &[]),
+        Row::new("GET /reports", Who::Operator, &[], Value::Null, 200).not(Who::Ana, 403, "forbidden"),
+        Row::new("GET /reports/{report}", Who::Operator, &[("report", "no-report")], Value::Null, 404).not(
+            Who::Ana,
+            403,
+            "forbidden",
+        ),
+        Row::new("GET /filters", Who::Operator, &[], Value::Null, 200).not(Who::Ana, 403, "forbidden"),
         read("GET /me/export", &[]),
         Row { query: vec![("q", "hello")], ..read("GET /search/messages", &[]) },
         Row { unchecked: vec!["cursor", "ticket"], goes_on: true, ..read("GET /events", &[]) }

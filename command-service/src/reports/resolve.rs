@@ -1,0 +1,42 @@
+//! `PUT /reports/{report}/resolution`
+
+use axum::extract::State;
+use domain::{ReportAction, ReportCommand, values::ReportNote};
+use eserde::Deserialize;
+use service_kit::{auth::AsOperator, extract::Path};
+use utoipa::ToSchema;
+
+use crate::{answer::Done, app::App, error::Error, paths::ReportPath, request::Command, schemas};
+
+/// The result of handling a report.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "action": "warned", "note": "For the first time" }))]
+pub(crate) struct ResolveReport {
+    /// The action that was taken, by other commands.
+    #[schema(value_type = schemas::ReportAction)]
+    #[eserde(compat)]
+    action: ReportAction,
+    /// The words of the moderator, for other moderators.
+    #[schema(value_type = Option<schemas::ReportNote>)]
+    #[serde(default)]
+    #[eserde(compat)]
+    note: Option<ReportNote>,
+}
+
+/// Closes a report that the caller has claimed
+///
+/// The reporter is not told. The texts of the report are removed 90 days later.
+#[utoipa::path(
+    put, path = "/reports/{report}/resolution", tag = "reports", params(ReportPath), request_body = ResolveReport
+)]
+pub(crate) async fn resolve_report(
+    State(app): State<App>,
+    AsOperator(by): AsOperator,
+    Path(ReportPath { report_id }): Path<ReportPath>,
+    Command { body: ResolveReport { action, note }, stamp }: Command<ResolveReport>,
+) -> Result<Done, Error> {
+    let context = stamp.by_operator(&by);
+    let committed = app.reports.execute(&report_id, ReportCommand::ResolveReport { by, action, note }, context).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,4 @@
+//! The means of operators against abuse.
+
+pub(crate) mod filters;
+pub(crate) mod reports;
