@@ -20,10 +20,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Starts the services, and generates or compares the files.
+    /// Builds and starts the services, and generates or compares the files.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        cargo::build_services(&Checkout::current()?.repository, false).await?;
+        self.generate().await
+    }
+
+    /// Starts the services as they were built, and generates or compares the files.
+    pub(crate) async fn generate(self) -> anyhow::Result<()> {
         let checkout = Checkout::current()?;
-        cargo::build_services(&checkout.repository, false).await?;
         let stack = Box::pin(Stack::start(StackOptions::default())).await?;
         let (command, query) = (stack.command_url(0), stack.query_url(0));
         tokio::task::spawn_blocking(move || {

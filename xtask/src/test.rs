@@ -78,7 +78,7 @@ impl Test {
         steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
         // The system tests start the programs.
         steps.run("build", &mut cargo(&["build", "--workspace", "--bins"])).await?;
-        steps.time("client types", Box::pin(client::Client { check: true }.run())).await?;
+        steps.time("client types", Box::pin(client::Client { check: true }.generate())).await?;
         let mut tests = self.tests(cargo(&[]), checkout).await?;
         steps.run("tests", &mut tests).await?;
         // nextest does not run doc tests.
