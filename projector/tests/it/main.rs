@@ -9,6 +9,7 @@ mod world;
 mod boxes;
 mod members;
 mod messages;
+mod moderation;
 mod reactions;
 mod rooms;
 
