@@ -4,7 +4,9 @@ pub(crate) use boxes::{BoxKind, BoxStatus, BoxView};
 pub(crate) use events::{EventData, EventView};
 pub(crate) use me::{AlarmKind, AlarmView, Devices, LastMessage, MeView, MyRoomView, Preferences, QuietHours};
 pub(crate) use messages::{MessageView, Reactions};
-pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};
+pub(crate) use rooms::{
+    ClosedReason, InvitationView, LobbyRoomView, MemberView, Pins, RoomStatus, RoomView, Standing, Step,
+};
 pub(crate) use stores::StoreView;
 pub(crate) use users::UserView;
 
