@@ -40,5 +40,6 @@ mod removed_devices;
 mod run;
 mod server_clock;
 mod signing;
+mod slow_mode;
 mod stamp;
 mod well_known;

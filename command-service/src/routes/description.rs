@@ -15,7 +15,12 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{answer::NewId, app::App, problems::Code, sessions::Session as SessionView};
+use crate::{
+    answer::{NewId, NewInvitation},
+    app::App,
+    problems::Code,
+    sessions::Session as SessionView,
+};
 
 /// The name of the security scheme.
 const TOKEN: &str = "token";
@@ -35,6 +40,7 @@ pub(super) enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Created,
+    Invitation,
     Done,
     Session,
     NoContent,
@@ -51,7 +57,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, SessionView)),
+    components(schemas(Problem, NewId, NewInvitation, SessionView)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -175,6 +181,11 @@ fn success(answer: Answer) -> (u16, Response) {
         Answer::NoContent => {
             return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
+        Answer::Invitation => {
+            let content = json(NewInvitation::name().into_owned());
+            let created = ResponseBuilder::new().description("Stored; the number of the invitation and its token");
+            created.content("application/json", content)
+        }
         Answer::Created => {
             let content = json(NewId::name().into_owned());
             let created = ResponseBuilder::new().description("Stored; the id of the created object");
@@ -185,7 +196,7 @@ fn success(answer: Answer) -> (u16, Response) {
     let position = text_header("Position of the command in the log; queries take it as `Min-Position`");
     let replay = text_header("`true`: the command was carried out before, and this is its first answer");
     let response = response.header("Event-Position", position).header("Idempotent-Replay", replay).build();
-    (if answer == Answer::Created { 201 } else { 204 }, response)
+    (if matches!(answer, Answer::Created | Answer::Invitation) { 201 } else { 204 }, response)
 }
 
 fn failure(status: u16, codes: &[Code]) -> Response {
@@ -197,7 +208,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
-    if matches!(status, 409 | 429 | 503) {
+    if matches!(status, 409 | 429 | 503) || codes.contains(&Code::Muted) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
         let seconds = seconds.description(Some("Seconds to wait before the next try")).build();
         return response.header("Retry-After", seconds).build();
