@@ -37,7 +37,11 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod moderation;
+mod private_boxes;
 mod pushes;
+mod room_invitations;
+mod slow_mode;
 mod talk;
 mod traces;
 mod webhooks;
