@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, future::ready, ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use credentials::{Accounts, Revocations, Sessions};
-use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, Report, RoomId, Store, User, UserId};
+use domain::{
+    BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, Report, RoomId, Store, StoreId, User, UserId,
+};
 use event_store::{
     CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, OpenerClaims, TailState,
     executor::Preparation,
@@ -27,6 +29,7 @@ use crate::{
     server_clock::ServerClock,
     settings::ReactionCode,
     signing::Signing,
+    slow_mode::Turns,
     stamp::{RequestSecret, Stamp},
     text_filter::TextFilter,
     users::{confirmation::Confirmations, registration_policy::RegistrationPolicy},
@@ -60,6 +63,8 @@ pub(crate) struct Parts {
     /// The claims of users on slots for open rooms.
     pub(crate) openers: OpenerClaims,
     pub(crate) quotas: Quotas,
+    /// The turns of members of rooms in slow mode.
+    pub(crate) turns: Turns,
     pub(crate) registration: RegistrationPolicy,
     /// None if users are registered without a confirmation.
     pub(crate) confirmations: Option<Confirmations>,
@@ -167,6 +172,16 @@ impl App {
             Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
             result => result,
         }
+    }
+
+    /// Returns true if a store takes orders, or `store-not-found`.
+    pub(crate) async fn store_is_open(&self, store_id: &StoreId) -> Result<bool, Error> {
+        let (mut store, _) = self.stores.load(store_id).await?;
+        if !store.is_open() {
+            // The cached state may be behind.
+            (store, _) = self.stores.load_latest(store_id).await?;
+        }
+        if store.is_registered() { Ok(store.is_open()) } else { Err(Code::StoreNotFound.into()) }
     }
 
     /// Returns the event that posted a message on the box of a room.

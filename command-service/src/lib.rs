@@ -42,6 +42,7 @@ mod removed_devices;
 mod run;
 mod server_clock;
 mod signing;
+mod slow_mode;
 mod stamp;
 mod text_filter;
 mod well_known;

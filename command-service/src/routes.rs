@@ -14,19 +14,20 @@ use crate::{
 };
 
 use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
-use Answer::{Created, Done, NoContent, Registered, Session, Sessions};
+use Answer::{Created, Done, Invitation, NoContent, Registered, Session, Sessions};
 use Code::{
     AlreadyMember, AlreadyReported, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy,
     CannotBlockYourself, CannotKickYourself, CannotReportYourself, DeviceNotFound, EventNotFound, FilterNotFound,
-    InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
-    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RecentSignInNeeded, RefreshTokenReused, RefusedByFilter, RegistrationClosed, ReportClaimed, ReportClosed,
-    ReportNotClaimed, ReportNotFound, ReportedUserNotFound, RoomClosed, RoomFull, RoomNotFound, SessionNotFound,
-    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers,
-    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyJoinedRooms, TooManyKicks,
-    TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyReports,
-    TooManyRooms, TooManySignIns, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound,
-    WrongCredentials, WrongPassword,
+    InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction, InvalidRefreshToken, InvalidRoomInvitation,
+    InvitationNotFound, IsTheHost, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, Muted, NicknameTaken,
+    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded,
+    RefreshTokenReused, RefusedByFilter, RegistrationClosed, ReportClaimed, ReportClosed, ReportNotClaimed,
+    ReportNotFound, ReportedUserNotFound, RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere,
+    StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts,
+    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms,
+    TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
+    TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed,
+    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -109,6 +110,8 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::users::allow_user), Operators, Done, &[BoxNotFound, BoxRetired, TooManyUsers]))
+        .routes(command(routes!(boxes::users::disallow_user), Operators, Done, &[BoxNotFound]))
         .routes(command(routes!(boxes::drop_event::drop_event), Operators, Created, &[BoxNotFound, EventNotFound]))
         .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))
         .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound]))
@@ -119,11 +122,32 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
 fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
-            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
-                TooManyRooms, RefusedByFilter, Busy]))
+            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, PrivateBox,
+                TooManyOpenRooms, TooManyRooms, RefusedByFilter, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
-                TooManyAttempts, Busy]))
+            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, InvalidRoomInvitation,
+                PrivateBox, TooManyJoinedRooms, TooManyAttempts, Busy]))
+        .routes(command(routes!(rooms::change::change_room), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, OrderPlaced, TooManyMembers, StoreNotFound, StoreClosed,
+                RefusedByFilter, Busy]))
+        .routes(command(routes!(rooms::co_host::appoint_co_host), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyCoHosts]))
+        .routes(command(routes!(rooms::co_host::dismiss_co_host), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::mute::mute_member), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyMutes]))
+        .routes(command(routes!(rooms::mute::unmute_member), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::slow_mode::set_slow_mode), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::pin::pin_message), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MessageNotFound, MessageDeleted]))
+        .routes(command(routes!(rooms::pin::unpin_message), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::invitation::create_room_invitation), Users, Invitation,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, TooManyInvitations]))
+        .routes(command(routes!(rooms::invitation::revoke_room_invitation), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, InvitationNotFound]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
@@ -143,16 +167,16 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, RefusedByFilter, TooManyMessages,
-                TooMuchText]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted, RefusedByFilter,
+                TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, RefusedByFilter,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted, RefusedByFilter,
                 TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
-                InvalidReaction]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted,
+                TooManyReactions, InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
 }

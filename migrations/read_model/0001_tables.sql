@@ -42,7 +42,9 @@ create table boxes (
     out_of_service_reason text,
     -- the open room
     room_id text,
-    installed_at timestamptz not null
+    installed_at timestamptz not null,
+    -- ["user", ...]: those who may use the box while it is private, ordered by id
+    users jsonb not null default '[]'
 );
 
 create table rooms (
@@ -53,7 +55,7 @@ create table rooms (
     -- of its box when the room was opened
     zip_code text not null,
     title text not null,
-    -- the user who opened the room was erased
+    -- the user who gave the title was erased
     title_erased bool not null,
     status text not null,
     closed_reason text,
@@ -75,6 +77,14 @@ create table rooms (
     words tsvector not null,
     -- when a message was last posted; null if none was
     last_message_at timestamptz,
+    -- the user who gave the title
+    title_by text not null default '',
+    -- the least time between two messages of a member; 0 if there is no limit
+    slow_mode_seconds int not null default 0,
+    -- ["42", ...]: the pinned messages, the oldest pin first
+    pins jsonb not null default '[]',
+    -- [{"number", "by", "max_uses", "uses", "created_at", "expires_at"}, ...]: the valid ones when the last was made
+    invitations jsonb not null default '[]',
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 
@@ -90,6 +100,9 @@ create table members (
     seat bigint not null,
     -- how many messages the user has posted, deleted ones included
     posts bigint not null,
+    co_host bool not null default false,
+    -- when the last muting ends; null if there was none, or if it was ended
+    muted_until timestamptz,
     primary key (box_id, room_id, user_id)
 ) with (fillfactor = 70);
 

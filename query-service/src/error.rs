@@ -45,6 +45,12 @@ pub(crate) enum Error {
     /// The host has kicked the caller from the room.
     #[error("the host has kicked you from this room")]
     Kicked,
+    /// The caller is neither the host nor a co-host of the room.
+    #[error("only the host and the co-hosts of the room may read this")]
+    NotTheHost,
+    /// The box is private, and the caller is not one of its users.
+    #[error("the box is private, and you are not one of its users")]
+    PrivateBox,
     /// A parameter that parses but does not fit the others. The text names it.
     #[error("{0}")]
     InvalidQuery(&'static str),
@@ -132,6 +138,10 @@ impl Error {
             Self::NotAMember => {
                 Problem::new(StatusCode::FORBIDDEN, "not-a-member", "You are not a member of this room")
             }
+            Self::NotTheHost => {
+                Problem::new(StatusCode::FORBIDDEN, "not-the-host", "You are not the host of this room")
+            }
+            Self::PrivateBox => Problem::new(StatusCode::FORBIDDEN, "private-box", "The box is private"),
             Self::Kicked => Problem::new(StatusCode::FORBIDDEN, "kicked", "You were kicked from this room"),
             Self::InvalidQuery(_) => bad("invalid-query", "Invalid query parameter"),
             Self::InvalidCursor => bad("invalid-cursor", "Invalid cursor"),

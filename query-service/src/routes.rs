@@ -33,6 +33,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(stores::list::list_stores))
         .routes(routes!(rooms::list::list_rooms))
         .routes(routes!(rooms::members::list_members))
+        .routes(routes!(rooms::invitations::list_invitations))
         .routes(routes!(rooms::messages::list_messages))
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))

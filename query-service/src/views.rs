@@ -8,7 +8,9 @@ pub(crate) use me::{
 };
 pub(crate) use messages::{MessageView, Reactions};
 pub(crate) use moderation::{FilterView, ReportState, ReportView};
-pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};
+pub(crate) use rooms::{
+    ClosedReason, InvitationView, LobbyRoomView, MemberView, Pins, RoomStatus, RoomView, Standing, Step,
+};
 pub(crate) use stores::StoreView;
 pub(crate) use users::UserView;
 

@@ -56,20 +56,13 @@ impl OpenRoom {
     /// Returns the command, and true if the filters refuse the title.
     async fn into_command(self, app: &App, host: UserId, stamp: &Stamp) -> Result<(BoxCommand, bool), Error> {
         let Self { store_id, title, max_members, password } = self;
-        let (mut store, _) = app.stores.load(&store_id).await?;
-        if !store.is_open() {
-            // The cached state may be behind.
-            (store, _) = app.stores.load_latest(&store_id).await?;
-        }
-        if !store.is_registered() {
-            return Err(Code::StoreNotFound.into());
-        }
+        let store_open = app.store_is_open(&store_id).await?;
         let Filtered { text: title, is_refused } = app.text_filter.title(title).await?;
         let password_hash = match password {
             Some(password) => Some(app.passwords.hash(Work::Room(&host), password).await?),
             None => None,
         };
-        let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);
+        let (lifetime, at) = (app.room_lifetime, stamp.at);
         let command =
             OwnCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at };
         Ok((BoxCommand::Box(command), is_refused))

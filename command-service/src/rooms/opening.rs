@@ -29,7 +29,7 @@ pub(super) async fn open(
             let slots = app.quotas.open_rooms;
             if slots > 0 && !app.openers.claim(host, &room_id, slots, context).await? {
                 let detail = format!("A user can host at most {slots} open rooms that the user has opened.");
-                return Err(admission.reject(Code::TooManyOpenRooms, detail));
+                return Err(admission.reject(Error::detailed(Code::TooManyOpenRooms, detail)));
             }
             is_scheduled.store(true, Ordering::Relaxed);
             Ok(app.deadlines.schedule(&room_id, deadline).await?)

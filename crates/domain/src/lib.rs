@@ -14,6 +14,11 @@
 //! | | kicked users of the room | 500, [`MAX_KICKED`](delivery_box::MAX_KICKED); forgotten when the room closes |
 //! | | extensions of the room | a number up to 3, [`MAX_EXTENSIONS`](delivery_box::MAX_EXTENSIONS) |
 //! | | password hash of the room | one, about 100 bytes |
+//! | | co-hosts of the room | 5, [`MAX_CO_HOSTS`](delivery_box::MAX_CO_HOSTS) |
+//! | | muted users of the room | 200 with a time each, [`MAX_MUTED`](delivery_box::MAX_MUTED); forgotten likewise |
+//! | | pinned messages of the room | 3, [`MAX_PINS`](delivery_box::MAX_PINS) |
+//! | | invitations of the room | 10 with a hash each, [`MAX_INVITATIONS`](delivery_box::MAX_INVITATIONS) |
+//! | | users of a private box | 500, [`MAX_USERS`](delivery_box::MAX_USERS) |
 //! | `User` | nickname | 40 characters in 160 bytes, [`Nickname`](values::Nickname) |
 //! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
 //! | | muted rooms | 200 ids, [`MAX_MUTED_ROOMS`](user::MAX_MUTED_ROOMS) |
@@ -32,7 +37,7 @@
 
 pub use delivery_box::{
     BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, MessageLookUp, MessageState, OriginalMessage, OwnCommand,
-    OwnEvent, PasswordProof, Room, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    OwnEvent, PasswordProof, Room, RoomChange, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 pub use filters::{FilterAction, FilterCommand, FilterEvent, FilterKind, FilterRefusal, Filters};
 pub use ids::{

@@ -20,14 +20,19 @@ pub(crate) fn targets(recorded: &Recorded) -> Vec<Option<String>> {
 fn of_box(event: &BoxEvent) -> Option<String> {
     match event {
         BoxEvent::Box(event) => of_box_itself(event),
-        BoxEvent::Room { event, .. } => event.member().map(ToString::to_string),
+        BoxEvent::Room { event, .. } => match event.message_id() {
+            Some(message_id) => Some(message_id.to_string()),
+            None => event.member().map(ToString::to_string),
+        },
         BoxEvent::Talk { event, .. } => event.message_id().map(|message_id| message_id.to_string()),
     }
 }
 
 fn of_box_itself(event: &OwnEvent) -> Option<String> {
     match event {
-        OwnEvent::AuthorErased { user_id } => Some(user_id.to_string()),
+        OwnEvent::UserAllowed { user_id }
+        | OwnEvent::UserDisallowed { user_id }
+        | OwnEvent::AuthorErased { user_id } => Some(user_id.to_string()),
         OwnEvent::EventDropped { sequence, .. } => Some(sequence.to_string()),
         OwnEvent::BoxInstalled { .. }
         | OwnEvent::BoxDetailsChanged { .. }

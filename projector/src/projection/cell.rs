@@ -14,7 +14,7 @@ use sqlx::{
 };
 use text::search::Words;
 
-use super::message_alarms::MessageAlarms;
+use super::{invitation::Invitation, message_alarms::MessageAlarms};
 
 /// The epoch of PostgreSQL timestamps: the year 2000.
 const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
@@ -223,40 +223,29 @@ impl Cell for Words {
     }
 }
 
-/// The users of each emoji.
-impl Cell for BTreeMap<String, Vec<UserId>> {
-    type Stored = Json<Self>;
+/// Values that are stored as JSON, beside any JSON.
+macro_rules! json {
+    ($($value:ty),+) => {$(
+        impl Cell for $value {
+            type Stored = Json<Self>;
 
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
+            fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+                into.push(JSONB_VERSION);
+                // Writing to memory cannot fail.
+                let _ = serde_json::to_writer(into, self);
+                IsNull::No
+            }
+        }
+
+        impl ReadCell for $value {
+            fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
+                Ok(value)
+            }
+        }
+    )+};
 }
 
-/// A list of users.
-impl Cell for Vec<UserId> {
-    type Stored = Json<Self>;
-
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
-}
-
-impl Cell for MessageAlarms {
-    type Stored = Json<Self>;
-
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
-}
+json!(BTreeMap<String, Vec<UserId>>, Vec<UserId>, Vec<MessageId>, Vec<Invitation>, MessageAlarms);
 
 /// Values that are stored as they are.
 macro_rules! read_as_stored {
@@ -271,18 +260,11 @@ macro_rules! read_as_stored {
 
 read_as_stored!(String, bool, i32, i64, f64, DateTime<Utc>);
 
-/// Values that are stored as JSON.
-macro_rules! read_from_json {
-    ($($value:ty),+) => {$(
-        impl ReadCell for $value {
-            fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
-                Ok(value)
-            }
-        }
-    )+};
+impl ReadCell for serde_json::Value {
+    fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
+        Ok(value)
+    }
 }
-
-read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>, Vec<UserId>, MessageAlarms);
 
 /// Values that are stored as a text.
 macro_rules! read_from_text {

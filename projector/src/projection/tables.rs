@@ -17,6 +17,7 @@ use text::search::Words;
 use super::{
     cell::{Cell, Cells, Element, ReadCell},
     copy::Rows,
+    invitation::Invitation,
     message_alarms::MessageAlarms,
     table::{Column, Loaded, Record, Role, Table, table},
     words::{message_words, room_words, store_words},
@@ -68,6 +69,7 @@ table! {
         changing out_of_service_reason: Option<String>;
         changing room_id: Option<RoomId>;
         fixed installed_at: DateTime<Utc>;
+        changing users: Vec<UserId>;
     }
 }
 
@@ -77,16 +79,16 @@ table! {
         key box_id: &BoxId = room_id.box_id();
         key room_id: &RoomId = room_id;
         fixed number: i32 = room_id.number().cast_signed();
-        fixed store_id: String;
+        changing store_id: String;
         fixed zip_code: String;
-        fixed title: String;
-        fixed title_erased: bool;
+        changing title: String;
+        changing title_erased: bool;
         changing status: String, shown;
         changing closed_reason: Option<String>, shown;
         changing host: String, shown;
         changing member_count: i32;
-        fixed max_members: i32;
-        fixed locked: bool;
+        changing max_members: i32;
+        changing locked: bool;
         changing step: String, shown;
         fixed opened_at: DateTime<Utc>;
         changing closes_at: DateTime<Utc>;
@@ -94,8 +96,12 @@ table! {
         changing v: i64;
         changing last_ordinal: i64;
         changing last_activity_at: DateTime<Utc>;
-        fixed words: Words = room_words(row);
+        changing words: Words = room_words(row);
         changing last_message_at: Option<DateTime<Utc>>;
+        changing title_by: String;
+        changing slow_mode_seconds: i32;
+        changing pins: Vec<MessageId>;
+        changing invitations: Vec<Invitation>;
     }
 }
 
@@ -109,6 +115,8 @@ table! {
         changing joined_at: DateTime<Utc>;
         changing seat: i64;
         changing posts: i64;
+        changing co_host: bool;
+        changing muted_until: Option<DateTime<Utc>>;
     }
 }
 

@@ -11,6 +11,7 @@ mod members;
 mod messages;
 mod moderation;
 mod reactions;
+mod room_moderation;
 mod rooms;
 
 mod alarms;

@@ -133,7 +133,12 @@ pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
             {
                 ERASED.clone_into(text);
             }
-            BoxEvent::Talk { event: TalkEvent::MessageEdited { body, .. }, .. } if acts => ERASED.clone_into(body),
+            BoxEvent::Talk { event: TalkEvent::MessageEdited { body: text, .. }, .. }
+            | BoxEvent::Room { event: RoomEvent::RoomChanged { title: Some(text), .. }, .. }
+                if acts =>
+            {
+                ERASED.clone_into(text);
+            }
             _ => {}
         }
     }

@@ -41,7 +41,11 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod private_boxes;
 mod pushes;
+mod room_invitations;
+mod room_moderation;
+mod slow_mode;
 mod talk;
 mod traces;
 mod typescript;

@@ -41,6 +41,11 @@ pub trait StoredAggregate:
         commit.state(Self::OLDEST_STATE_VERSION..=Self::STATE_VERSION)
     }
 
+    /// False if a release stored the state without a part that decisions need. It is folded from the events instead.
+    fn is_complete(&self) -> bool {
+        true
+    }
+
     /// The streams that hold aggregates of this type.
     fn streams(partitions: u16) -> Vec<StreamName>;
 
@@ -94,9 +99,14 @@ pub struct NameClaims {
 
 impl StoredAggregate for DeliveryBox {
     type Id = BoxId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
     const LANE_WITHOUT_EVENTS: Lane = Lane::Talk;
     const HAS_MEMBERS: bool = true;
+
+    fn is_complete(&self) -> bool {
+        Self::is_complete(self)
+    }
 
     fn streams(partitions: u16) -> Vec<StreamName> {
         (0..partitions).map(StreamName::Box).collect()

@@ -10,10 +10,11 @@ use memchr::{memchr, memchr2, memmem};
 
 /// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
 /// events here.
-const PERSONAL: [(&str, &str); 11] = [
+const PERSONAL: [(&str, &str); 12] = [
     ("message_posted", "body"),
     ("message_edited", "body"),
     ("room_opened", "title"),
+    ("room_changed", "title"),
     ("user_registered", "nickname"),
     ("nickname_changed", "nickname"),
     ("device_registered", "target"),

@@ -13,6 +13,7 @@ pub(super) enum Caller {
     Other,
     Kicked,
     Member,
+    CoHost,
     Host,
 }
 
@@ -40,8 +41,8 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SIGNED_IN: [Self; 7] =
-        [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::Host];
+    pub(super) const SIGNED_IN: [Self; 8] =
+        [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::CoHost, Self::Host];
 
     /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -58,6 +59,7 @@ impl Caller {
             Self::Other => "other user",
             Self::Kicked => "kicked",
             Self::Member => "member",
+            Self::CoHost => "co-host",
             Self::Host => "host",
         }
     }
