@@ -23,11 +23,11 @@ use Code::{
     NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded,
     RefreshTokenReused, RefusedByFilter, RegistrationClosed, ReportClaimed, ReportClosed, ReportNotClaimed,
     ReportNotFound, ReportedUserNotFound, RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere,
-    StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts,
-    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms,
-    TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
-    TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed,
-    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    SlowMode, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyBlockedUsers,
+    TooManyCoHosts, TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations,
+    TooManyJoinedRooms, TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames,
+    TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns,
+    TooManyUsers, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -168,7 +168,7 @@ fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted, RefusedByFilter,
-                TooManyMessages, TooMuchText]))
+                SlowMode, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted, RefusedByFilter,
                 TooManyMessages, TooMuchText]))
