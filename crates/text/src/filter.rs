@@ -67,9 +67,9 @@ pub enum Verdict {
 /// Patterns, prepared for looking for all of them at once.
 #[derive(Debug, Default)]
 pub struct Matcher {
-    /// The words by their first key; an empty key if only a beginning is known of it.
+    /// The words by their first key.
     phrases: HashMap<String, Vec<Phrase>>,
-    /// The phrases of one beginning of a word, by this beginning.
+    /// The patterns of a single beginning of a word.
     beginnings: HashMap<String, Action>,
     hosts: HashMap<String, Action>,
 }
@@ -87,6 +87,17 @@ impl Matcher {
         let mut matcher = Self::default();
         let keep = |found: &mut Action, action: Action| *found = action.max(*found);
         for (Pattern(kind), action) in patterns {
+            // Words that are written together, or spelled in single letters, are one word.
+            if let Kind::Words { keys, is_prefix } = &kind
+                && keys.len() > 1
+            {
+                let phrase = Phrase { rest: Vec::new(), is_prefix: false, action };
+                if *is_prefix {
+                    keep(matcher.beginnings.entry(keys.concat()).or_insert(action), action);
+                } else {
+                    matcher.phrases.entry(keys.concat()).or_default().push(phrase);
+                }
+            }
             match kind {
                 Kind::Host(host) => keep(matcher.hosts.entry(host).or_insert(action), action),
                 Kind::Words { mut keys, is_prefix: true } if keys.len() == 1 => {
@@ -171,20 +182,17 @@ impl Matcher {
     }
 }
 
-/// Returns the text with these places masked, one character for each grapheme cluster.
+/// Returns the text with these places masked: one character for each grapheme cluster that has a part in them.
 fn masked(text: &str, mut found: Vec<(Range<usize>, Action)>) -> String {
     found.sort_by_key(|(span, _)| span.start);
-    let (mut result, mut copied) = (String::with_capacity(text.len()), 0);
-    for (span, _) in found {
-        let start = span.start.max(copied);
-        if start < span.end {
-            result.push_str(text.get(copied..start).unwrap_or_default());
-            let clusters = text.get(start..span.end).unwrap_or_default().graphemes(true).count();
-            result.push_str(&MASK.repeat(clusters));
-            copied = span.end;
+    let (mut result, mut found) = (String::with_capacity(text.len()), found.into_iter().peekable());
+    let mut masked_to = 0;
+    for (start, cluster) in text.grapheme_indices(true) {
+        while let Some((span, _)) = found.next_if(|(span, _)| span.start < start + cluster.len()) {
+            masked_to = span.end.max(masked_to);
         }
+        result.push_str(if start < masked_to { MASK } else { cluster });
     }
-    result.push_str(text.get(copied..).unwrap_or_default());
     result
 }
 
