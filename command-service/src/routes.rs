@@ -170,8 +170,8 @@ fn talk_routes() -> OpenApiRouter<App> {
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted, RefusedByFilter,
                 SlowMode, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted, RefusedByFilter,
-                TooManyMessages, TooMuchText]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted,
+                RefusedByFilter, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
