@@ -52,7 +52,8 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
     let room = |id: &str, day: &str, joined: &str, more: Value| {
         let mut room = json!({
             "type": "room", "room_id": id, "store_id": "noodles", "is_host": true, "is_co_host": false,
-            "muted_until": null, "standing": "inside", "opened_at": format!("2026-01-{day}T12:00:00Z"), "joined_at": joined,
+            "muted_until": null, "standing": "inside",
+            "opened_at": format!("2026-01-{day}T12:00:00Z"), "joined_at": joined,
         });
         room.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         room
