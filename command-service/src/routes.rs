@@ -57,7 +57,7 @@ fn registration_routes() -> OpenApiRouter<App> {
             &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter, RegistrationClosed, InvalidInvitation,
                 TooManyAttempts, TooManyRegistrations, TooManyConfirmations, Busy]))
         .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
-            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
+            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady, RefusedByFilter]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
