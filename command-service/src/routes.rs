@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
 
-use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
+use Access::{Boxes, Operators, People, Public, SignedIn, Users};
 use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
@@ -67,7 +67,7 @@ fn account_routes() -> OpenApiRouter<App> {
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
         .routes(command(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
         .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
-        .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
+        .routes(command(routes!(users::password::change_password), People, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
             &[UserNotFound, NicknameTaken, NicknamesNotReady, TooManyNicknames]))

@@ -25,7 +25,7 @@ const TOKEN: &str = "token";
 pub(super) enum Access {
     Public,
     SignedIn,
-    UsersAndOperators,
+    People,
     Users,
     Operators,
     Boxes,
@@ -105,7 +105,7 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     let allowed = match access {
         Access::Public => "No token required.",
         Access::SignedIn => "Requires any valid token.",
-        Access::UsersAndOperators => "Requires the role user or operator.",
+        Access::People => "Requires the role user, operator or moderator.",
         Access::Users => "Requires the role user.",
         Access::Operators => "Requires the role operator.",
         Access::Boxes => "Requires a token of the box itself.",

@@ -14,12 +14,12 @@ use crate::{
     request::Command, schemas,
 };
 
-/// The sign-in of a user or an operator.
+/// The sign-in of a user, an operator or a moderator.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
 pub(crate) struct OpenSession {
-    /// The user or operator.
+    /// The user, operator or moderator.
     #[schema(value_type = schemas::UserId)]
     #[eserde(compat)]
     user_id: UserId,
@@ -64,6 +64,7 @@ fn role(account: &Account) -> Option<Role> {
     match account.role.as_str() {
         "user" => Some(Role::User),
         "operator" => Some(Role::Operator),
+        "moderator" => Some(Role::Moderator),
         _ => None,
     }
 }

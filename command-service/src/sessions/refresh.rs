@@ -85,7 +85,7 @@ async fn account_of(
             (app.accounts.get_box(box_id).await?, app.boxes.load_latest(box_id).await?.0.is_retired())
         }
         Role::User => (app.accounts.get(&key.user_id).await?, app.users.load_latest(&key.user_id).await?.0.is_erased()),
-        Role::Operator => (app.accounts.get(&key.user_id).await?, false),
+        Role::Operator | Role::Moderator => (app.accounts.get(&key.user_id).await?, false),
     };
     let admits = |account: &StoredAccount| {
         account.account.role == key.role && account.accepts_session(&key.session, record.credential.as_deref())

@@ -18,10 +18,10 @@ pub(crate) struct AuditArgs {
     /// Connection and output options
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
-    /// Filter by actor: a user or an operator unless --role says otherwise
+    /// Filter by actor: a user, an operator or a moderator unless --role says otherwise
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<UserId>,
-    /// Role of the actor: user, operator, device or system
+    /// Role of the actor: user, operator, moderator, device or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub(crate) role: Option<ActorRole>,
     /// Filter by box
@@ -44,7 +44,7 @@ pub(crate) struct AuditArgs {
 }
 
 fn role(name: &str) -> Result<ActorRole, String> {
-    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, device or system"))
+    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, moderator, device or system"))
 }
 
 /// The final section of `--help`.

@@ -1,4 +1,4 @@
-//! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
+//! The accounts of users, operators, moderators and boxes: password hashes and roles. They are stored outside the log, because they
 //! must be deletable.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -19,7 +19,7 @@ pub enum AccountState {
     Active,
 }
 
-/// The credentials and role of a user, an operator or a box.
+/// The credentials and role of a user, an operator, a moderator or a box.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// argon2id, in PHC form.
@@ -110,7 +110,7 @@ impl Accounts {
         Self(Bucket::new(server, ACCOUNTS_BUCKET))
     }
 
-    /// Returns the account of a user or an operator.
+    /// Returns the account of a user, an operator or a moderator.
     pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
         self.read(user_id.as_str()).await
     }
@@ -143,7 +143,7 @@ impl Accounts {
         self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
     }
 
-    /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
+    /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if there is one.
     pub async fn create_active(
         &self,
         user_id: &UserId,

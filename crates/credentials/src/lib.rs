@@ -1,4 +1,4 @@
-//! The credentials of users, operators and boxes, in buckets beside the log: accounts, invitations, sessions,
+//! The credentials of users, operators, moderators and boxes, in buckets beside the log: accounts, invitations, sessions,
 //! revocations, signing keys, and tallies of wrong passwords.
 //!
 //! They are not part of the log, because they must be deletable.

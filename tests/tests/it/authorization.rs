@@ -99,6 +99,7 @@ impl Trial {
         match caller {
             Caller::Anonymous(kind) => self.strangers.token(&self.world, kind),
             Caller::Operator => of(&fixture.operator),
+            Caller::Moderator => of(&fixture.moderator),
             Caller::Box => of(&self.world.device(&fixture.box_id)),
             Caller::OtherBox => of(&self.world.device(&fixture.other_box)),
             Caller::Other => of(&fixture.other),

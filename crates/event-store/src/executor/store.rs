@@ -94,7 +94,9 @@ pub(crate) fn principal(context: &CommandContext) -> String {
     match context.role {
         ActorRole::User | ActorRole::System => context.actor.to_string(),
         // This has one line more than a user's scope. Ids and keys contain no line breaks.
-        role @ (ActorRole::Operator | ActorRole::Device) => format!("{}\n{}", role.as_str(), context.actor),
+        role @ (ActorRole::Operator | ActorRole::Moderator | ActorRole::Device) => {
+            format!("{}\n{}", role.as_str(), context.actor)
+        }
     }
 }
 
