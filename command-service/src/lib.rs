@@ -9,6 +9,7 @@ pub mod settings;
 mod routes;
 
 mod boxes;
+mod moderation;
 mod rooms;
 mod sessions;
 mod stores;

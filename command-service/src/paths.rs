@@ -26,6 +26,16 @@ pub(crate) struct StorePath {
     pub(crate) store_id: StoreId,
 }
 
+/// A user.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The user.
+    #[serde(rename = "user")]
+    #[param(rename = "user", value_type = schemas::UserId, inline)]
+    pub(crate) user_id: UserId,
+}
+
 /// One of the caller's devices.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

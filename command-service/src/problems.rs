@@ -41,6 +41,10 @@ problems! {
         "A replaced token of the session was used again. It may be stolen, so the session has ended; sign in again.";
     WrongCredentials 401 "wrong-credentials" "Wrong id or password"
         "No account has this id and password, or no box has this id and secret.";
+    InvalidResetToken 401 "invalid-reset-token" "The token for a new password is not valid"
+        "The token is malformed, was used, has expired, or was replaced by a later one.";
+    AccountSuspended 403 "account-suspended" "The account is suspended"
+        "A moderator has suspended the account. It can neither sign in nor join, open or post.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
     NotAMember 403 "not-a-member" "You are not a member of this room" "Only members of the room may do this.";
     NotTheHost 403 "not-the-host" "You are not the host of this room" "Only the host of the room may do this.";
@@ -61,7 +65,7 @@ problems! {
     BoxNotFound 404 "box-not-found" "Box not found" "No box has this id.";
     RoomNotFound 404 "room-not-found" "Room not found" "No room has this id.";
     StoreNotFound 404 "store-not-found" "Store not found" "No store has this id.";
-    UserNotFound 404 "user-not-found" "User not found" "The caller is not registered as a user, or was erased.";
+    UserNotFound 404 "user-not-found" "User not found" "The caller or the named user is not registered, or was erased.";
     DeviceNotFound 404 "device-not-found" "Device not found" "The caller has no device with this id.";
     MemberNotFound 404 "member-not-found" "Member not found" "The other user is not a member of the room.";
     EventNotFound 404 "event-not-found" "Event not found" "The box has no event at this sequence.";
@@ -74,6 +78,7 @@ problems! {
     TooManyReactions 409 "too-many-reactions" "Too many reactions to this message"
         "A message has at most 20 different reactions, and 10 of one user.";
     BoxRetired 409 "box-retired" "The box is retired" "The box was retired for good.";
+    StoreRetired 409 "store-retired" "The store is retired" "The store was retired for good.";
     StoreExists 409 "store-exists" "The store id is taken" "A store with this id exists already.";
     StoreClosed 409 "store-closed" "The store is closed" "No room can be opened for the store now.";
     RoomClosed 409 "room-closed" "The room is closed" "The room was closed, or its deadline has passed.";
@@ -81,6 +86,8 @@ problems! {
     AlreadyMember 409 "already-member" "You are already a member of this room" "The caller is already a member.";
     CannotKickYourself 409 "cannot-kick-yourself" "You cannot kick yourself"
         "The host can leave the room or transfer the host's role instead.";
+    CannotSuspendYourself 409 "cannot-suspend-yourself" "You cannot suspend yourself"
+        "An account can neither suspend nor reinstate itself.";
     TooManyKicks 409 "too-many-kicks" "Too many users were kicked from this room"
         "At most 500 users can be kicked from a room. The room can be closed.";
     StepNotForward 409 "step-not-forward" "The step must move forward" "The order is already at a later step.";

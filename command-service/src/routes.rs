@@ -9,19 +9,19 @@ use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
+use crate::{app::App, boxes, completion, moderation, problems::Code, rooms, server_clock, sessions, stores, talk, users};
 
-use Access::{Boxes, Operators, People, Public, SignedIn, Users};
-use Answer::{Created, Done, NoContent, Session};
+use Access::{Boxes, Moderators, Operators, People, Public, SignedIn, Users};
+use Answer::{Created, Done, NoContent, PasswordReset, Session};
 use Code::{
-    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound,
-    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward,
-    StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms,
-    TooManyKicks, TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations,
-    TooManyRooms, TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
-    WrongPassword,
+    AccountSuspended, AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy,
+    CannotKickYourself, CannotSuspendYourself, DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction,
+    InvalidRefreshToken, InvalidResetToken, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken,
+    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RegistrationClosed,
+    RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
+    StoreRetired, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks, TooManyMessages,
+    TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms, TooManySignIns,
+    TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -33,6 +33,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(box_and_store_routes())
         .merge(rooms())
         .merge(talk_routes())
+        .merge(moderation_routes())
         .split_for_parts();
     let router =
         router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::require_right_clock));
@@ -60,7 +61,7 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Public, Session,
-            &[WrongCredentials, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
+            &[WrongCredentials, AccountSuspended, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
@@ -70,7 +71,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::password::change_password), People, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
-            &[UserNotFound, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
+            &[UserNotFound, AccountSuspended, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
@@ -89,6 +90,7 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::install::install_box), Operators, Created, &[BoxExists]))
         .routes(command(routes!(boxes::change::change_box_details), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::retire::retire_box), Operators, Done, &[BoxNotFound, BoxRetired, BoxInUse]))
+        .routes(command(routes!(boxes::retirement::retire_used_box), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::credentials::set_credentials), Operators, NoContent,
             &[BoxNotFound, BoxRetired, SignInElsewhere, Busy]))
         .routes(command(routes!(boxes::credentials::remove_credentials), Operators, NoContent, &[BoxNotFound]))
@@ -97,30 +99,32 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::drop_event::drop_event), Operators, Created, &[BoxNotFound, EventNotFound]))
         .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))
-        .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound]))
-        .routes(command(routes!(stores::availability::set_availability), Operators, Done, &[StoreNotFound]))
+        .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound, StoreRetired]))
+        .routes(command(routes!(stores::availability::set_availability), Operators, Done,
+            &[StoreNotFound, StoreRetired]))
+        .routes(command(routes!(stores::retire::retire_store), Operators, Done, &[StoreNotFound]))
 }
 
 #[rustfmt::skip]
 fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
-            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
+            &[BoxNotFound, AccountSuspended, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
                 TooManyRooms, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
+            &[RoomNotFound, AccountSuspended, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
                 TooManyAttempts, Busy]))
-        .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
+        .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
         .routes(command(routes!(rooms::host::transfer_host), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
         .routes(command(routes!(rooms::step::advance_step), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, StepNotForward]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, StepNotForward]))
         .routes(command(routes!(rooms::extend::extend_room), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, TooManyExtensions]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyExtensions]))
         .routes(command(routes!(rooms::close::close_room), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
         .routes(command(routes!(rooms::read_marker::move_read_marker), Users, Done,
             &[RoomNotFound, NotAMember, MessageNotFound]))
 }
@@ -129,15 +133,35 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyMessages, TooMuchText]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, TooManyMessages,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, TooManyMessages,
                 TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
                 InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
+}
+
+#[rustfmt::skip]
+fn moderation_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(moderation::close_room::close_any_room), Moderators, Done,
+            &[RoomNotFound, RoomClosed, AccountSuspended]))
+        .routes(command(routes!(moderation::remove_message::remove_message), Moderators, Done,
+            &[RoomNotFound, MessageNotFound, AccountSuspended]))
+        .routes(command(routes!(moderation::lift_kick::lift_kick), Moderators, Done,
+            &[RoomNotFound, RoomClosed, AccountSuspended]))
+        .routes(command(routes!(moderation::suspension::suspend_user), Moderators, Done,
+            &[UserNotFound, CannotSuspendYourself, AccountSuspended]))
+        .routes(command(routes!(moderation::suspension::reinstate_user), Moderators, Done,
+            &[UserNotFound, CannotSuspendYourself, AccountSuspended]))
+        .routes(command(routes!(moderation::erase_user::erase_any_user), Operators, Done, &[UserNotFound]))
+        .routes(command(routes!(moderation::password_reset::issue_password_reset), Operators, PasswordReset,
+            &[UserNotFound, SignInElsewhere]))
+        .routes(command(routes!(moderation::password_reset::redeem_password_reset), Public, NoContent,
+            &[InvalidResetToken, SignInElsewhere, TooManyAttempts, Busy]))
 }

@@ -17,6 +17,7 @@ pub(super) async fn open(
     (host, command): (&UserId, BoxCommand),
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
+    app.require_active(&context).await?;
     let is_scheduled = AtomicBool::new(false);
     let admission = app.quotas.opening(host);
     let prepare = |events: &[BoxEvent]| {

@@ -15,7 +15,9 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{answer::NewId, app::App, problems::Code, sessions::Session as SessionView};
+use crate::{
+    answer::NewId, app::App, moderation::password_reset::IssuedReset, problems::Code, sessions::Session as SessionView,
+};
 
 /// The name of the security scheme.
 const TOKEN: &str = "token";
@@ -28,6 +30,7 @@ pub(super) enum Access {
     People,
     Users,
     Operators,
+    Moderators,
     Boxes,
 }
 
@@ -37,6 +40,7 @@ pub(super) enum Answer {
     Created,
     Done,
     Session,
+    PasswordReset,
     NoContent,
 }
 
@@ -51,7 +55,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, SessionView)),
+    components(schemas(Problem, NewId, SessionView, IssuedReset)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -59,6 +63,7 @@ pub(super) enum Answer {
         (name = "stores", description = "Stores for orders"),
         (name = "rooms", description = "Rooms and their members"),
         (name = "talk", description = "Messages and reactions"),
+        (name = "moderation", description = "Commands of moderators and operators against abuse"),
     )
 )]
 struct Api;
@@ -108,6 +113,7 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
         Access::People => "Requires the role user, operator or moderator.",
         Access::Users => "Requires the role user.",
         Access::Operators => "Requires the role operator.",
+        Access::Moderators => "Requires the role moderator or operator.",
         Access::Boxes => "Requires a token of the box itself.",
     };
     let description = operation.description.take().filter(|text| !text.is_empty());

@@ -37,7 +37,7 @@ pub(crate) struct OpenSession {
 pub(crate) async fn open_session(
     State(app): State<App>,
     address: ClientAddress,
-    Command { body, .. }: Command<OpenSession>,
+    Command { body, stamp }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
     let stored = app.accounts.get(&body.user_id).await?;
@@ -49,10 +49,15 @@ pub(crate) async fn open_session(
         .await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
-    if role == Role::User {
-        // An account may still be pending, or briefly outlive its user: the log decides.
+    if matches!(role, Role::User | Role::Moderator) {
         let (user, _) = app.users.load_latest(&body.user_id).await?;
-        user.nickname().ok_or(Code::WrongCredentials)?;
+        if role == Role::User {
+            // An account may still be pending, or briefly outlive its user: the log decides.
+            user.nickname().ok_or(Code::WrongCredentials)?;
+        }
+        if user.is_suspended(stamp.at) {
+            return Err(Code::AccountSuspended.into());
+        }
     }
     let taken = app.quotas.sign_in(&body.user_id)?;
     let session = start_session(&app, &stored, &body.user_id, &role).await?;

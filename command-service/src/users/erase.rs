@@ -3,7 +3,7 @@
 use axum::extract::State;
 use credentials::AccountError;
 use domain::{UserCommand, UserId, UserRefusal};
-use event_store::CommandError;
+use event_store::{CommandContext, CommandError};
 use service_kit::auth::AsUser;
 use sign_in::sign_out;
 
@@ -21,10 +21,20 @@ pub(crate) async fn erase_user(
     AsUser(user_id): AsUser,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let committed = app.users.execute(&user_id, UserCommand::EraseUser, stamp.by(&user_id)).await;
+    erase(&app, &user_id, stamp.by(&user_id)).await
+}
+
+/// Erases a user, and deletes the data beside the log.
+pub(crate) async fn erase(app: &App, user_id: &UserId, context: CommandContext) -> Result<Done, Error> {
+    let committed = app.users.execute(user_id, UserCommand::EraseUser, context).await;
     // A repeat completes an erasure that a crash interrupted.
-    if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
-        delete_data(&app, &user_id).await?;
+    let was_erased = match &committed {
+        Ok(_) => true,
+        Err(CommandError::Refused(UserRefusal::UserNotFound)) => app.users.load(user_id).await?.0.is_erased(),
+        Err(_) => false,
+    };
+    if was_erased {
+        delete_data(app, user_id).await?;
     }
     Ok(Done::of(&committed?))
 }

@@ -1,5 +1,5 @@
-//! The accounts of users, operators, moderators and boxes: password hashes and roles. They are stored outside the log, because they
-//! must be deletable.
+//! The accounts of users, operators, moderators and boxes: password hashes and roles. They are stored outside the log,
+//! because they must be deletable.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::{Bucket, BucketError, JetStream, SpaceLimit};
 use wire::bucket::{ACCOUNTS_BUCKET, box_key};
+
+use crate::password_reset::{PasswordReset, ResetToken};
 
 /// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Account {
     /// The session that set this password. It stays valid with the new password, all others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_session: Option<String>,
+    /// The token with which the user can set a new password, if one was issued. A new password removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_reset: Option<PasswordReset>,
 }
 
 impl std::fmt::Debug for Account {
@@ -64,6 +69,12 @@ impl StoredAccount {
     pub fn accepts_session(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
+    }
+
+    /// Returns true if the token for a new password is the one that was issued last, and is valid.
+    pub fn accepts_reset(&self, token: &ResetToken, now: DateTime<Utc>) -> bool {
+        let reset = self.account.password_reset.as_ref();
+        reset.is_some_and(|reset| reset.hash == token.hash() && now < reset.expires_at)
     }
 }
 
@@ -140,10 +151,11 @@ impl Accounts {
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
         let state = AccountState::Pending;
-        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
+        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None, password_reset: None }).await
     }
 
-    /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if there is one.
+    /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if
+    /// there is one.
     pub async fn create_active(
         &self,
         user_id: &UserId,
@@ -152,7 +164,7 @@ impl Accounts {
         at: DateTime<Utc>,
     ) -> Result<(), AccountError> {
         let (role, state) = (role.to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None, password_reset: None };
         self.create(user_id, &account).await.map(drop)
     }
 
@@ -163,7 +175,7 @@ impl Accounts {
     /// Sets the credentials of a box and replaces former ones.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None, password_reset: None };
         Ok(self.0.put(&box_key(box_id), &account).await?)
     }
 
@@ -189,7 +201,13 @@ impl Accounts {
         password_hash: String,
         kept_session: Option<String>,
     ) -> Result<(), AccountError> {
-        let account = Account { password_hash, kept_session, ..stored.account };
+        let account = Account { password_hash, kept_session, password_reset: None, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await.map(drop)
+    }
+
+    /// Sets the token for a new password, in place of a former one. Fails with a conflict if the revision is not current.
+    pub async fn set_reset(&self, stored: StoredAccount, reset: PasswordReset) -> Result<(), AccountError> {
+        let account = Account { password_reset: Some(reset), ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
@@ -219,6 +237,21 @@ mod tests {
         assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
         let second = first.replace('}', r#","kept_session":"s-1"}"#);
         assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+        let reset = r#","password_reset":{"hash":"h","expires_at":"2026-11-01T09:00:00Z"}}"#;
+        let third = second.replace('}', reset);
+        assert_eq!(serde_json::to_string(&stored(&third).account).unwrap(), third);
+    }
+
+    #[test]
+    fn a_token_for_a_new_password_is_valid_until_it_expires() {
+        let mut account =
+            stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let [token, other] = [(); 2].map(|()| ResetToken::random("ann".parse().unwrap()));
+        let at = |minute| DateTime::from_timestamp(60 * minute, 0).unwrap();
+        assert!(!account.accepts_reset(&token, at(0)));
+        account.account.password_reset = Some(PasswordReset { hash: token.hash(), expires_at: at(60) });
+        assert!(account.accepts_reset(&token, at(59)) && !account.accepts_reset(&token, at(60)));
+        assert!(!account.accepts_reset(&other, at(0)));
     }
 
     #[test]

@@ -184,19 +184,26 @@ impl DeliveryBox {
         self.room.as_ref().filter(|room| room.id == *room_id)
     }
 
-    /// Returns the message whose state a command of a member of the open room needs.
+    /// Returns the message whose state a command of a member or of a moderator needs, if its room is open.
     pub fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
         let BoxCommand::Talk { room_id, command } = command else { return None };
-        let room = self.last_room(room_id).filter(|room| !room.closed && room.has_member(command.actor()))?;
+        let room = self.last_room(room_id).filter(|room| {
+            let may_act = command.member().is_none_or(|member| room.has_member(member));
+            !room.closed && may_act
+        })?;
         command.look_up().filter(|look_up| look_up.message.room_id == room.id)
+    }
+
+    /// The last room, if the box has or had a room with this id.
+    fn room_since(&self, room_id: &RoomId) -> Result<&Room, BoxRefusal> {
+        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
+        let is_known = room_id.box_id() == last.id.box_id() && room_id.number() <= last.id.number();
+        if is_known { Ok(last) } else { Err(BoxRefusal::RoomNotFound) }
     }
 
     /// The room if it accepts commands at this time.
     fn open_room(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
-        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
-        if room_id.box_id() != last.id.box_id() || room_id.number() > last.id.number() {
-            return Err(BoxRefusal::RoomNotFound);
-        }
+        let last = self.room_since(room_id)?;
         if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 
@@ -289,6 +296,9 @@ impl DeliveryBox {
             RoomEvent::MemberKicked { user_id, .. } => self.update_room(|room| {
                 room.members.retain(|member| *member != user_id);
                 room.kicked.insert(user_id);
+            }),
+            RoomEvent::KickLifted { user_id } => self.update_room(|room| {
+                room.kicked.remove(&user_id);
             }),
             RoomEvent::HostTransferred { to, .. } => self.update_room(|room| room.host = to),
             RoomEvent::StepAdvanced { step } => self.update_room(|room| room.step = step),

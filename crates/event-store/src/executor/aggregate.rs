@@ -131,7 +131,7 @@ impl StoredAggregate for DeliveryBox {
 
 impl StoredAggregate for User {
     type Id = UserId;
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
@@ -167,7 +167,8 @@ impl StoredAggregate for User {
 
 impl StoredAggregate for Store {
     type Id = StoreId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
         vec![StreamName::Store]

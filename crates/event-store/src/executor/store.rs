@@ -299,6 +299,8 @@ pub mod metadata {
     pub const OCCURRED_AT: &str = "occurred_at";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+    /// The reason for the command.
+    pub const REASON: &str = "reason";
 }
 
 fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, EventStoreError> {
@@ -314,6 +316,7 @@ fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, Even
         role: get(metadata::ACTOR_ROLE).and_then(|role| ActorRole::parse(role)).unwrap_or(ActorRole::User),
         at: at.ok_or_else(|| missing(metadata::OCCURRED_AT))?,
         traceparent: get(metadata::TRACEPARENT).cloned(),
+        reason: get(metadata::REASON).and_then(|reason| reason.clone().try_into().ok()),
     })
 }
 

@@ -63,6 +63,7 @@ fn description(event: &Event) -> String {
         "member_joined" => "joins".to_owned(),
         "member_left" => "leaves".to_owned(),
         "member_kicked" => format!("kicks {}", text("user_id")),
+        "kick_lifted" => format!("lifts the kick of {}", text("user_id")),
         "host_transferred" => format!("{} is host after {}", text("to"), text("from")),
         "room_opened" => format!("opens the room: {}", text("title")),
         "room_closing_soon" => format!("the room closes at {}", text("closes_at")),

@@ -18,7 +18,7 @@ fn take_out() -> BoxCommand {
 }
 
 fn retire(at: i64) -> BoxCommand {
-    BoxCommand::Box(OwnCommand::RetireBox { at: minute(at) })
+    BoxCommand::Box(OwnCommand::RetireBox { closes_room: false, at: minute(at) })
 }
 
 fn arrival(at: i64) -> BoxCommand {

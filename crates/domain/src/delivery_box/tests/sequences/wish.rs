@@ -132,7 +132,7 @@ impl Wish {
             }),
             What::TakeOut => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
             What::Return => BoxCommand::Box(OwnCommand::ReturnToService),
-            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { at: minute(now) }),
+            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { closes_room: false, at: minute(now) }),
             What::Arrival => BoxCommand::Box(OwnCommand::RecordArrival { at: minute(now) }),
             What::DropEvent => drop_event((self.number > 0).then_some(7)),
             What::EraseAuthor => erase_author(PEOPLE[self.who], now),

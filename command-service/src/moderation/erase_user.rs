@@ -1,0 +1,22 @@
+//! `PUT /users/{user}/erasure`
+
+use axum::extract::State;
+use service_kit::{auth::AsOperator, extract::Path};
+
+use super::Reasoned;
+use crate::{answer::Done, app::App, error::Error, paths::UserPath, request::Command, users::erase};
+
+/// Erases a user for good
+///
+/// This is the same as the user's own `DELETE /users/me`.
+#[utoipa::path(
+    put, path = "/users/{user}/erasure", tag = "moderation", params(UserPath), request_body = Reasoned
+)]
+pub(crate) async fn erase_any_user(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(UserPath { user_id }): Path<UserPath>,
+    Command { body, stamp }: Command<Reasoned>,
+) -> Result<Done, Error> {
+    erase::erase(&app, &user_id, stamp.of_operator(&operator, body.reason)).await
+}
