@@ -50,11 +50,12 @@ create index if not exists alarms_by_latest on alarms (user_id, stream, latest d
 create index if not exists alarms_by_position on alarms (stream, position);
 -- Devices whose provider reports that their target is gone. Targets are longer than an entry of an index may be.
 create index if not exists devices_by_target on devices (md5(target));
-create index if not exists users_erased on users (user_id) where nickname is null;
+create index if not exists users_erased on users (registered_at desc, user_id) where nickname is null;
 create index if not exists users_by_registration on users (registered_at desc, user_id);
 create index if not exists users_suspended on users (registered_at desc, user_id) where suspended_at is not null;
 -- Nicknames by their beginnings, without regard to case.
-create index if not exists users_by_nickname on users (lower(nickname) text_pattern_ops) where nickname is not null;
+create index if not exists users_by_nickname on users (lower(nickname) text_pattern_ops, user_id)
+    where nickname is not null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
 create index if not exists stores_by_words on stores using gin (words) with (gin_pending_list_limit = 1024);
 create index if not exists stores_by_zip_code on stores (zip_code, registered_at desc, store_id);

@@ -9,6 +9,7 @@ mod routes;
 
 mod boxes;
 mod me;
+mod moderation;
 mod rooms;
 mod search;
 mod stores;

@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, cards, live, me, problems::ProblemSchema, rooms, search, stores, users};
+use crate::{app::App, boxes, cards, live, me, moderation, problems::ProblemSchema, rooms, search, stores, users};
 
 /// The minimum size of a compressed response in bytes.
 const MIN_COMPRESSED: u64 = 1024;
@@ -37,6 +37,8 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
         .routes(routes!(users::list::list_users))
+        .routes(routes!(moderation::list::list_users))
+        .routes(routes!(moderation::show::show_user))
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
@@ -73,6 +75,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "stores", description = "Stores to order from"),
         (name = "rooms", description = "Rooms, their members, messages and events"),
         (name = "users", description = "Users as others see them"),
+        (name = "moderation", description = "Users as moderators and operators see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
         (name = "live", description = "Live events"),

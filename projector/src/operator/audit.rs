@@ -133,6 +133,7 @@ fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
         subject,
         events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
         targets: targets(recorded),
+        reason: text(header::REASON),
         command_id: text(header::COMMAND_ID),
         stream: recorded.stream.label(),
         sequence: recorded.sequence,

@@ -233,6 +233,7 @@ impl Story {
             actor: user(actor),
             at: time(sequence),
             traceparent: None,
+            reason: None,
             content,
         });
         sequence

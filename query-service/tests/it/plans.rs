@@ -22,7 +22,7 @@ const FILL: &str = "
     alter table rooms set unlogged;
     alter table stores set unlogged;
     insert into stores
-    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, now() - n * interval '1 minute',
+    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, false, now() - n * interval '1 minute',
         array_to_tsvector(array['store', n::text])
     from generate_series(1, 100000) n;
     insert into boxes

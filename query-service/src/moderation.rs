@@ -1,0 +1,4 @@
+//! Users as moderators and operators see them.
+
+pub(crate) mod list;
+pub(crate) mod show;
