@@ -106,7 +106,7 @@ pub enum StoreRefusal {
 pub struct Store {
     registered: bool,
     open: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     retired: bool,
 }
 

@@ -37,6 +37,7 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod moderation;
 mod pushes;
 mod talk;
 mod traces;
