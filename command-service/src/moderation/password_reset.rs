@@ -26,9 +26,11 @@ const LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 /// A token with which a user sets a new password.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "reset_token": "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c", "expires_at": "2026-11-30T13:00:00Z"
+}))]
 pub(crate) struct IssuedReset {
     /// Token for `POST /password-resets`, valid once.
-    #[schema(example = "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c")]
     reset_token: String,
     /// The time at which the token expires.
     expires_at: DateTime<Utc>,

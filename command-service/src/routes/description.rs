@@ -178,6 +178,10 @@ fn success(answer: Answer) -> (u16, Response) {
             let session = json(SessionView::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
         }
+        Answer::PasswordReset => {
+            let issued = json(IssuedReset::name().into_owned());
+            return (201, ResponseBuilder::new().description("Issued").content("application/json", issued).build());
+        }
         Answer::NoContent => {
             return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
