@@ -41,10 +41,7 @@ pub(crate) async fn context(
     };
     // With an external issuer, the id may also be that of a user, whom another moderator has suspended.
     let has_account = app.signing.is_some();
-    if role == ActorRole::Moderator
-        && has_account
-        && app.users.load(&caller.user_id).await?.0.is_suspended(stamp.at)
-    {
+    if role == ActorRole::Moderator && has_account && app.users.load(&caller.user_id).await?.0.is_suspended(stamp.at) {
         return Err(Code::AccountSuspended.into());
     }
     Ok(CommandContext { reason: Some(reason), ..stamp.in_role(role, &caller.user_id) })

@@ -9,7 +9,9 @@ use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, completion, moderation, problems::Code, rooms, server_clock, sessions, stores, talk, users};
+use crate::{
+    app::App, boxes, completion, moderation, problems::Code, rooms, server_clock, sessions, stores, talk, users,
+};
 
 use Access::{Boxes, Moderators, Operators, People, Public, SignedIn, Users};
 use Answer::{Created, Done, NoContent, PasswordReset, Session};
@@ -19,9 +21,9 @@ use Code::{
     InvalidRefreshToken, InvalidResetToken, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken,
     NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RegistrationClosed,
     RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
-    StoreRetired, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks, TooManyMessages,
-    TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms, TooManySignIns,
-    TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    StoreRetired, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks,
+    TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms,
+    TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.

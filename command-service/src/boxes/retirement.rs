@@ -5,9 +5,7 @@ use domain::{BoxCommand, OwnCommand};
 use service_kit::{auth::AsOperator, extract::Path};
 
 use super::retire;
-use crate::{
-    answer::Done, app::App, error::Error, moderation::Reasoned, paths::BoxPath, request::Command,
-};
+use crate::{answer::Done, app::App, error::Error, moderation::Reasoned, paths::BoxPath, request::Command};
 
 /// Retires a box for good, even if it is in use
 ///

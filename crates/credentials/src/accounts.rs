@@ -151,7 +151,11 @@ impl Accounts {
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
         let state = AccountState::Pending;
-        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None, password_reset: None }).await
+        self.create(
+            user_id,
+            &Account { password_hash, role, state, created_at: at, kept_session: None, password_reset: None },
+        )
+        .await
     }
 
     /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if
@@ -247,7 +251,7 @@ mod tests {
         let mut account =
             stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
         let [token, other] = [(); 2].map(|()| ResetToken::random("ann".parse().unwrap()));
-        let at = |minute| DateTime::from_timestamp(60 * minute, 0).unwrap();
+        let at = |minute: i64| DateTime::from_timestamp(60 * minute, 0).unwrap();
         assert!(!account.accepts_reset(&token, at(0)));
         account.account.password_reset = Some(PasswordReset { hash: token.hash(), expires_at: at(60) });
         assert!(account.accepts_reset(&token, at(59)) && !account.accepts_reset(&token, at(60)));

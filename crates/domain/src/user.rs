@@ -367,11 +367,8 @@ impl User {
             }
             return Ok(vec![UserEvent::UserRegistered { user_id, nickname: nickname.into() }]);
         }
-        let is_moderator = match command {
-            UserCommand::SuspendUser { is_moderator, .. } => is_moderator,
-            UserCommand::ReinstateUser => self.suspension.is_some(),
-            _ => false,
-        };
+        let is_moderator = matches!(command, UserCommand::SuspendUser { is_moderator: true, .. })
+            || matches!(command, UserCommand::ReinstateUser) && self.suspension.is_some();
         if self.erased || !(self.registered || is_moderator) {
             return Err(UserRefusal::UserNotFound);
         }
@@ -476,7 +473,7 @@ impl Aggregate for User {
                 self.targets.remove(&device_id);
                 self.devices.remove(&device_id);
             }
-            UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::NotificationPreferencesSet { .. } | UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::QuietHoursSet { .. } => self.has_quiet_hours = true,
             UserEvent::QuietHoursRemoved {} => self.has_quiet_hours = false,
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
@@ -485,7 +482,6 @@ impl Aggregate for User {
             UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
             UserEvent::UserSuspended { until } => self.suspension = Some(Suspension { until }),
             UserEvent::UserReinstated {} => self.suspension = None,
-            UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::UserErased {} => {
                 self.erased = true;
                 self.suspension = None;

@@ -40,7 +40,9 @@ impl Eraser {
             if !ended.0.contains(suspension) {
                 let request = json!({ "user_id": suspension.0 });
                 match self.request("end_sessions", &request).await {
-                    Ok(()) => drop(ended.0.insert(suspension.clone())),
+                    Ok(()) => {
+                        ended.0.insert(suspension.clone());
+                    }
                     Err(reason) => tracing::warn!(user.id = %suspension.0, reason, "sessions were not ended"),
                 }
             }

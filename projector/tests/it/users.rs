@@ -164,7 +164,9 @@ async fn a_suspension_is_shown_with_its_end_and_reason_until_it_is_ended() {
         let mut world = World::start().await;
         let mut first = Story::new();
         first.user("ann", [registered("ann")]);
-        (2..7).for_each(|_| drop(first.add("ann", Content::Claim)));
+        for _ in 2..7 {
+            first.add("ann", Content::Claim);
+        }
         world.project(StreamName::User, &first.commits).await;
         world.project(StreamName::User, &story.commits).await;
         let none = json!({ "suspended_at": null, "suspended_until": null, "suspension_reason": null });

@@ -84,17 +84,12 @@ pub(crate) async fn list_users(
 ) -> Result<Json<Page<ModeratedUserView>>, Error> {
     let ListModeratedUsers { state, nickname, limit, cursor } = query;
     let cursor = cursor.as_deref();
-    let page = match nickname {
-        Some(Beginning(beginning)) => {
-            let rows = by_nickname(&mut reader, state, &beginning, cursor::decode(BY_NICKNAME, cursor)?, limit).await?;
-            Page::cut(rows, limit, BY_NICKNAME, |last| {
-                (last.name.clone().unwrap_or_default(), last.user_id.clone())
-            })
-        }
-        None => {
-            let rows = newest(&mut reader, state, cursor::decode(NEWEST, cursor)?, limit).await?;
-            Page::cut(rows, limit, NEWEST, |last| (Moment(last.registered_at), last.user_id.clone()))
-        }
+    let page = if let Some(Beginning(beginning)) = nickname {
+        let rows = by_nickname(&mut reader, state, &beginning, cursor::decode(BY_NICKNAME, cursor)?, limit).await?;
+        Page::cut(rows, limit, BY_NICKNAME, |last| (last.name.clone().unwrap_or_default(), last.user_id.clone()))
+    } else {
+        let rows = newest(&mut reader, state, cursor::decode(NEWEST, cursor)?, limit).await?;
+        Page::cut(rows, limit, NEWEST, |last| (Moment(last.registered_at), last.user_id.clone()))
     };
     let Page { items, next } = page;
     Ok(Json(Page { items: items.into_iter().map(Into::into).collect(), next }))
@@ -110,9 +105,9 @@ async fn newest(
         ModeratedUserRow,
         r#"
         select
-            user_id,
+            user_id as "user_id!",
             nickname,
-            registered_at,
+            registered_at as "registered_at!",
             case when suspended_until is null or suspended_until > now() then suspended_at end as suspended_at,
             suspended_until,
             suspension_reason,

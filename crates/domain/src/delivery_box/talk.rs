@@ -54,7 +54,11 @@ impl DeliveryBox {
                 self.room_since(room_id)?;
                 let OriginalMessage { message_id, state, .. } = in_room(original, room_id)?;
                 // Of a closed room, the state is not looked up: a repeated deletion has no effect on read models.
-                if state.deleted { vec![] } else { vec![TalkEvent::MessageDeleted { message_id, by: UserId::system() }] }
+                if state.deleted {
+                    vec![]
+                } else {
+                    vec![TalkEvent::MessageDeleted { message_id, by: UserId::system() }]
+                }
             }
             TalkCommand::AddReaction { user_id, original, emoji, at } => {
                 self.members_room(room_id, &user_id, at)?;

@@ -290,10 +290,7 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
         (alarms_read([("box-0", 4), ("box-1", 7)]), json!({"up_to": {"box-0": 4, "box-1": 7}})),
         (suspended(Some(60)), json!({"until": "1970-01-01T01:00:00Z"})),
         (UserEvent::UserReinstated {}, json!({})),
-        (
-            UserEvent::PasswordResetIssued { expires_at: minute(60) },
-            json!({"expires_at": "1970-01-01T01:00:00Z"}),
-        ),
+        (UserEvent::PasswordResetIssued { expires_at: minute(60) }, json!({"expires_at": "1970-01-01T01:00:00Z"})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);

@@ -394,13 +394,7 @@ fn endings(fixture: &Fixture) -> Vec<Row> {
     let by_moderator = |row: Row| row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden");
     let reason = || json!({ "reason": "Spam" });
     vec![
-        by_moderator(Row::new(
-            "PUT /rooms/{room}/messages/{message}/removal",
-            Who::Moderator,
-            &message,
-            reason(),
-            204,
-        )),
+        by_moderator(Row::new("PUT /rooms/{room}/messages/{message}/removal", Who::Moderator, &message, reason(), 204)),
         Row::new("DELETE /rooms/{room}/members/{user}", Who::Ana, &cleo, Value::Null, 204)
             .not(Who::Ben, 403, "not-the-host")
             .not(Who::Stranger, 403, "not-a-member"),

@@ -34,6 +34,7 @@ enum What {
     DoorOpening,
     DropEvent,
     EraseAuthor,
+    RemoveSuspended,
     Open,
     InRoom(Act),
     Talk(Saying),
@@ -44,10 +45,12 @@ enum Act {
     Join,
     Leave,
     Kick,
+    LiftKick,
     Transfer,
     Advance,
     Extend,
     Close,
+    CloseByModerator,
     Warn,
     Expire,
 }
@@ -72,14 +75,17 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::DoorOpening),
         1 => Just(What::DropEvent),
         2 => Just(What::EraseAuthor),
+        2 => Just(What::RemoveSuspended),
         12 => Just(What::Open),
         25 => Just(What::InRoom(Act::Join)),
         6 => Just(What::InRoom(Act::Leave)),
         6 => Just(What::InRoom(Act::Kick)),
+        4 => Just(What::InRoom(Act::LiftKick)),
         4 => Just(What::InRoom(Act::Transfer)),
         3 => Just(What::InRoom(Act::Advance)),
         6 => Just(What::InRoom(Act::Extend)),
         2 => Just(What::InRoom(Act::Close)),
+        1 => Just(What::InRoom(Act::CloseByModerator)),
         3 => Just(What::InRoom(Act::Warn)),
         3 => Just(What::InRoom(Act::Expire)),
         4 => Just(What::Talk(Saying::Post)),
@@ -132,10 +138,13 @@ impl Wish {
             }),
             What::TakeOut => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
             What::Return => BoxCommand::Box(OwnCommand::ReturnToService),
-            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { closes_room: false, at: minute(now) }),
+            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { closes_room: self.number > 3, at: minute(now) }),
             What::Arrival => BoxCommand::Box(OwnCommand::RecordArrival { at: minute(now) }),
             What::DropEvent => drop_event((self.number > 0).then_some(7)),
             What::EraseAuthor => erase_author(PEOPLE[self.who], now),
+            What::RemoveSuspended => {
+                BoxCommand::Box(OwnCommand::RemoveSuspended { user_id: user(PEOPLE[self.who]), at: minute(now) })
+            }
             What::DoorOpening => BoxCommand::Box(OwnCommand::RecordDoorOpening { at: minute(now) }),
             What::Open => self.open(now),
             What::InRoom(act) => self.in_room(act, state, now),
@@ -163,6 +172,7 @@ impl Wish {
             Act::Join => RoomCommand::JoinRoom { user_id, password: self.proof(), at }.in_room(room_id),
             Act::Leave => RoomCommand::LeaveRoom { user_id, at }.in_room(room_id),
             Act::Kick => RoomCommand::KickMember { by, user_id: whom, at }.in_room(room_id),
+            Act::LiftKick => RoomCommand::LiftKick { user_id: whom, at }.in_room(room_id),
             Act::Transfer => RoomCommand::TransferHost { by, to: whom, at }.in_room(room_id),
             Act::Advance => RoomCommand::AdvanceStep { by, step: self.step(), at }.in_room(room_id),
             Act::Extend => {
@@ -170,6 +180,7 @@ impl Wish {
                 RoomCommand::ExtendRoom { by, hours, at }.in_room(room_id)
             }
             Act::Close => RoomCommand::CloseRoom { by, at }.in_room(room_id),
+            Act::CloseByModerator => RoomCommand::CloseByModerator { at }.in_room(room_id),
             Act::Warn => {
                 let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
                 RoomCommand::WarnOfClosing { closes_at, at }.in_room(room_id)
