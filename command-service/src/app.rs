@@ -28,7 +28,7 @@ use crate::{
     settings::ReactionCode,
     signing::Signing,
     stamp::{RequestSecret, Stamp},
-    users::registration_policy::RegistrationPolicy,
+    users::{confirmation::Confirmations, registration_policy::RegistrationPolicy},
 };
 
 /// The shared parts. Cheap to clone.
@@ -58,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) openers: OpenerClaims,
     pub(crate) quotas: Quotas,
     pub(crate) registration: RegistrationPolicy,
+    /// None if users are registered without a confirmation.
+    pub(crate) confirmations: Option<Confirmations>,
     pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,

@@ -233,6 +233,7 @@ impl From<&UserRefusal> for Code {
             UserRefusal::UserNotFound => Self::UserNotFound,
             UserRefusal::DeviceNotFound => Self::DeviceNotFound,
             UserRefusal::TooManyDevices => Self::TooManyDevices,
+            UserRefusal::TooManyBlockedUsers => Self::TooManyBlockedUsers,
         }
     }
 }

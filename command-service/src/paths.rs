@@ -4,7 +4,7 @@ use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::schemas;
+use crate::{schemas, sessions::list::SessionId};
 
 /// A box.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,6 +44,15 @@ pub(crate) struct DevicePath {
     #[serde(rename = "device")]
     #[param(rename = "device", value_type = schemas::DeviceId, inline)]
     pub(crate) device_id: DeviceId,
+}
+
+/// One of the caller's sessions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SessionPath {
+    /// The session.
+    #[param(value_type = schemas::SessionId, inline)]
+    pub(crate) session: SessionId,
 }
 
 /// A room.

@@ -27,6 +27,7 @@ macro_rules! problems {
 // The codes are part of the interface; never rename.
 problems! {
     MalformedJson 400 "malformed-json" "The request body is not valid JSON" "The request body is not valid JSON.";
+    InvalidQuery 400 "invalid-query" "A query parameter is not valid" "A query parameter is unknown, or not valid.";
     InvalidIdempotencyKey 400 "invalid-idempotency-key" "The Idempotency-Key is not valid"
         "The header `Idempotency-Key` must have 1 to 64 visible ASCII characters.";
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
@@ -45,6 +46,8 @@ problems! {
         "The token is malformed, was used, has expired, or was replaced by a later one.";
     AccountSuspended 403 "account-suspended" "The account is suspended"
         "A moderator has suspended the account. It can neither sign in nor join, open or post.";
+    RecentSignInNeeded 403 "recent-sign-in-needed" "Give the password, or sign in again"
+        "The request needs the password of the account, or a token from a sign-in of at most five minutes ago.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
     NotAMember 403 "not-a-member" "You are not a member of this room" "Only members of the room may do this.";
     NotTheHost 403 "not-the-host" "You are not the host of this room" "Only the host of the room may do this.";
@@ -53,12 +56,18 @@ problems! {
     WrongPassword 403 "wrong-password" "Wrong room password"
         "The room is locked, and the password is missing or wrong.";
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
+    Unconfirmed 403 "unconfirmed" "The registration is not confirmed yet"
+        "The password is right, but the link that was sent to the contact address was not opened yet.";
+    InvalidConfirmation 403 "invalid-confirmation" "The link is not valid"
+        "The link is malformed, has expired, or belongs to another registration: register again.";
     RegistrationClosed 403 "registration-closed" "Registration is closed"
         "This installation takes no registrations.";
     InvalidInvitation 403 "invalid-invitation" "A valid invitation is needed"
         "Registration needs an invitation, and that of the request is missing, unknown, expired or used up.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
+    SessionNotFound 404 "session-not-found" "Session not found"
+        "The caller has no session with this id, or it ended more than ten minutes ago.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
         "The service accepts tokens of an external issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "Not found" "The path contains a malformed id.";
@@ -95,6 +104,9 @@ problems! {
     UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken"
         "Another user has this nickname, or one that looks like it.";
+    CannotBlockYourself 409 "cannot-block-yourself" "You cannot block yourself" "The user of the path is the caller.";
+    TooManyBlockedUsers 409 "too-many-blocked-users" "Too many blocked users"
+        "A user can block at most 500 others: unblock one first.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
@@ -120,6 +132,8 @@ problems! {
         "Passwords are not checked until the time in `Retry-After` has passed.";
     TooManyRegistrations 429 "too-many-registrations" "Too many registrations"
         "Too many users have registered from the client's address, or in total, in one hour.";
+    TooManyConfirmations 429 "too-many-confirmations" "The link was sent too often"
+        "The link was sent a moment ago, or too often to this address or for this account.";
     TooManyRooms 429 "too-many-rooms" "Too many rooms opened" "The caller has opened too many rooms in one day.";
     TooManyMessages 429 "too-many-messages" "Too many messages"
         "The caller has posted and edited too many messages in one minute.";

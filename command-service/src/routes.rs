@@ -14,16 +14,18 @@ use crate::{
 };
 
 use Access::{Boxes, Moderators, Operators, People, Public, SignedIn, Users};
-use Answer::{Created, Done, NoContent, PasswordReset, Session};
+use Answer::{Created, Done, NoContent, PasswordReset, Registered, Session, Sessions};
 use Code::{
     AccountSuspended, AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy,
-    CannotKickYourself, CannotSuspendYourself, DeviceNotFound, EventNotFound, InvalidInvitation, InvalidReaction,
-    InvalidRefreshToken, InvalidResetToken, Kicked, MemberNotFound, MessageDeleted, MessageNotFound, NicknameTaken,
-    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RegistrationClosed,
-    RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
-    StoreRetired, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks,
+    CannotBlockYourself, CannotKickYourself, CannotSuspendYourself, DeviceNotFound, EventNotFound, InvalidConfirmation,
+    InvalidInvitation, InvalidQuery, InvalidReaction, InvalidRefreshToken, InvalidResetToken, Kicked, MemberNotFound,
+    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
+    RecentSignInNeeded, RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SessionNotFound,
+    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, StoreRetired, TooManyAttempts,
+    TooManyBlockedUsers, TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks,
     TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms,
-    TooManySignIns, TooMuchText, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    TooManySignIns, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
+    WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -46,9 +48,11 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 #[rustfmt::skip]
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(users::register::register_user), Public, Created,
+        .routes(command(routes!(users::register::register_user), Public, Registered,
             &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
-                TooManyRegistrations, Busy]))
+                TooManyRegistrations, TooManyConfirmations, Busy]))
+        .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
+            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
@@ -63,18 +67,21 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Public, Session,
-            &[WrongCredentials, AccountSuspended, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
+            &[WrongCredentials, AccountSuspended, Unconfirmed, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
+        .routes(command(routes!(sessions::list::list_sessions), SignedIn, Sessions, &[SignInElsewhere, InvalidQuery]))
+        .routes(command(routes!(sessions::list::end_session), SignedIn, NoContent, &[SessionNotFound, SignInElsewhere]))
         .routes(command(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
         .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
         .routes(command(routes!(users::password::change_password), People, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
             &[UserNotFound, AccountSuspended, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
-        .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::erase::erase_user), Users, Done,
+            &[UserNotFound, WrongCredentials, RecentSignInNeeded, TooManyAttempts, Busy]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
         .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
@@ -83,6 +90,9 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::blocks::block_user), Users, Done,
+            &[UserNotFound, CannotBlockYourself, TooManyBlockedUsers]))
+        .routes(command(routes!(users::blocks::unblock_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::alarms::read_alarms), Users, Done, &[UserNotFound, UnknownPosition]))
 }
 

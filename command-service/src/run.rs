@@ -44,7 +44,7 @@ use crate::{
     settings::Settings,
     signing::Signing,
     stamp::RequestSecret,
-    users::registration_policy::RegistrationPolicy,
+    users::{confirmation::Confirmations, registration_policy::RegistrationPolicy},
     well_known,
 };
 
@@ -168,6 +168,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
         openers: OpenerClaims::new(Arc::clone(&shared), settings.partitions),
         quotas: Quotas::new(&settings.quotas),
+        confirmations: Confirmations::open(&settings.confirmation)?,
         registration: RegistrationPolicy::new(&settings.registration, Invitations::new(log.server().clone())),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),

@@ -10,12 +10,19 @@ use sign_in::MAX_CHARS;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr,
+        KnownFormat, RefOr, SchemaFormat,
         schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type},
     },
 };
 
-use crate::{passwords::MIN_ROOM_PASSWORD, sessions::refresh_token, users::registration_policy::MAX_INVITATION_CHARS};
+use crate::{
+    passwords::MIN_ROOM_PASSWORD,
+    sessions::{device, refresh_token},
+    users::{
+        confirmation::{self, contact},
+        registration_policy::MAX_INVITATION_CHARS,
+    },
+};
 
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
@@ -104,11 +111,20 @@ schemas! {
     AccountPassword => string(8, MAX_CHARS, "correct horse");
     /// A refresh token of a session.
     RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
+    /// The label of a device.
+    DeviceLabel => line(device::MAX_CHARS, device::MAX_BYTES, "Ana's phone");
+    /// A session.
+    SessionId => string(32, 32, "0199f3a5c0de7000a1b2c3d4e5f60718").pattern(Some("^[0-9a-f]{32}$"));
     /// The secret with which a box signs in.
     BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
     /// The token of an invitation to register.
     InvitationToken => string(1, MAX_INVITATION_CHARS, "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f")
         .pattern(Some("^[A-Za-z0-9_-]+$"));
+    /// The contact address of a new user.
+    Contact => string(6, contact::MAX_BYTES, "ana@mail.example").format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
+    /// The token of a link that confirms a registration.
+    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c")
+        .pattern(Some("^[!-~]+$"));
     /// A password to be set for a room.
     NewRoomPassword => string(MIN_ROOM_PASSWORD, MAX_CHARS, "margherita");
     /// The password of a room.
@@ -225,7 +241,7 @@ fn notification_preferences() -> ObjectBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::passwords;
+    use crate::{passwords, sessions::list};
 
     #[test]
     fn the_schema_has_the_steps_of_the_domain() {
@@ -277,6 +293,10 @@ mod tests {
         parses::<ExtensionHours, values::ExtensionHours>();
         parses::<AccountPassword, sign_in::AccountPassword>();
         parses::<BoxSecret, passwords::BoxSecret>();
+        parses::<Contact, contact::Contact>();
+        parses::<LinkToken, confirmation::LinkToken>();
+        parses::<DeviceLabel, device::DeviceLabel>();
+        parses::<SessionId, list::SessionId>();
         parses::<NotificationPreferences, domain::NotificationPreferences>();
     }
 }

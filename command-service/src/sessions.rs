@@ -1,5 +1,7 @@
 //! Sessions: sign-in, refresh and sign-out. They are stored in a bucket beside the log, not as events.
 
+pub(crate) mod device;
+pub(crate) mod list;
 pub(crate) mod of_box;
 pub(crate) mod open;
 pub(crate) mod refresh;
@@ -19,6 +21,7 @@ use service_kit::{
 use utoipa::ToSchema;
 
 use crate::{app::App, error::Error, problems::Code};
+use device::{DeviceLabel, UserAgent};
 use refresh_token::{RefreshToken, Secret};
 
 /// The lifetime of an access token.
@@ -40,16 +43,35 @@ pub(crate) struct Session {
     expires_in: i64,
 }
 
+/// The account and the client that sign in.
+struct SignIn<'a> {
+    account: &'a StoredAccount,
+    user_id: &'a UserId,
+    role: &'a Role,
+    device: Option<DeviceLabel>,
+    user_agent: UserAgent,
+}
+
 /// Begins a session after a successful check of the password of this account.
-async fn start_session(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role) -> Result<Session, Error> {
+async fn start_session(app: &App, sign_in: SignIn<'_>) -> Result<Session, Error> {
+    let SignIn { account, user_id, role, device, user_agent } = sign_in;
     let now = clock::now();
     let session = clock::new_id().simple().to_string();
     let key = SessionKey { role: role.name().to_owned(), user_id: user_id.clone(), session };
     let secret = Secret::random();
     let box_id = if let Role::Device(box_id) = role { Some(box_id.clone()) } else { None };
     let (hash, credential) = (secret.hash(), Some(account.credential()));
-    let record = SessionRecord { hash, former: None, box_id, credential, created_at: now, used_at: now };
-    let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
+    let record = SessionRecord {
+        hash,
+        former: None,
+        box_id,
+        credential,
+        created_at: now,
+        used_at: now,
+        device: device.map(Into::into),
+        user_agent: user_agent.0,
+    };
+    let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, Times { signed_in: now, at: now })?;
     app.sessions.create(&key, &record).await?;
     // Re-check: a change of the account made before the session was stored would have missed it.
     if !app.accounts.has_same_password(account).await? {
@@ -66,12 +88,23 @@ async fn start_session(app: &App, account: &StoredAccount, user_id: &UserId, rol
     Ok(answer)
 }
 
+/// The times of an access token.
+#[derive(Clone, Copy)]
+struct Times {
+    /// The time of the sign-in.
+    signed_in: DateTime<Utc>,
+    /// The time of issue.
+    at: DateTime<Utc>,
+}
+
 /// Builds the session answer. The access token is as old as the read of the session that allowed it, so that a later
 /// end of the session covers it.
-fn answer(app: &App, token: &RefreshToken, role: &Role, at: DateTime<Utc>) -> Result<Session, Error> {
+fn answer(app: &App, token: &RefreshToken, role: &Role, times: Times) -> Result<Session, Error> {
     let RefreshToken { key, .. } = token;
     let (user_id, session) = (&key.user_id, Some(key.session.as_str()));
-    let (access_token, lifetime) = app.signing()?.sign(Grant { user_id, role, session, at, lifetime: LIFETIME })?;
+    let Times { signed_in, at } = times;
+    let grant = Grant { user_id, role, session, authenticated_at: Some(signed_in), at, lifetime: LIFETIME };
+    let (access_token, lifetime) = app.signing()?.sign(grant)?;
     let refresh_token = token.to_string();
     Ok(Session { access_token, refresh_token, token_type: "Bearer", expires_in: lifetime.num_seconds() })
 }

@@ -175,6 +175,9 @@ create table alarms (
     changed bigint not null,
     -- message_deleted, reaction_removed, author_erased; null while it stands
     withdrawn text,
+    -- [{"user": "ben", "position": 7}, ...]: the users who reacted, each with the latest reaction, in order of these;
+    -- null for other kinds
+    reactors jsonb,
     primary key (user_id, stream, position, kind)
 );
 
@@ -208,6 +211,15 @@ create table muted_rooms (
     user_id text not null,
     room_id text not null,
     primary key (user_id, room_id)
+);
+
+-- Users by whom a user does not want to be disturbed. No row of a box depends on it: it is joined when rows are read.
+create table blocks (
+    user_id text not null,
+    -- the other user
+    blocked text not null,
+    blocked_at timestamptz not null,
+    primary key (user_id, blocked)
 );
 
 create table devices (
@@ -289,3 +301,38 @@ select
 from members me
 join rooms r on r.box_id = me.box_id and r.room_id = me.room_id
 left join read_markers k on k.box_id = me.box_id and k.room_id = me.room_id and k.user_id = me.user_id;
+
+-- Alarms as their users see them: without what blocked users have caused.
+create view shown_alarms as
+select
+    a.user_id,
+    a.at,
+    a.box_id,
+    a.position,
+    a.kind,
+    a.room_id,
+    a.message_id,
+    a.stream,
+    a.changed,
+    a.withdrawn,
+    -- of all users, as in the index: at least as high as `latest`
+    a.latest as latest_of_all,
+    case when a.reactors is null then a.by else others.by end as by,
+    case when a.reactors is null then a.count else others.count end as count,
+    case when a.reactors is null then a.latest else others.latest end as latest,
+    case
+        when a.reactors is not null then others.count > 0
+        when a.kind in ('reply', 'mention', 'message_after_silence') then not exists (
+            select from blocks b where b.user_id = a.user_id and b.blocked = a.by
+        )
+        else true
+    end as is_shown
+from alarms a
+cross join lateral (
+    select
+        count(*)::int as count,
+        max(r.position) as latest,
+        (array_agg(r."user" order by r.position desc))[1] as by
+    from jsonb_to_recordset(a.reactors) as r ("user" text, position bigint)
+    where not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
+) as others;

@@ -72,6 +72,12 @@ pub(crate) enum Error {
     /// Too many searches at a time, or one that takes too long.
     #[error("too many searches wait, or this one takes too long: search for fewer or rarer words, or try again")]
     SearchBusy,
+    /// Another export of the user runs, or too many have begun; the seconds to wait.
+    #[error("another export of the user runs, or too many have begun in the last hour")]
+    TooManyExports(u32),
+    /// The caller may not do this, or not any more.
+    #[error("the caller may not do this")]
+    Caller(Problem),
     /// No generation of this build's read model is active.
     #[error("no generation of this read model version is active yet")]
     ReadModelUnavailable,
@@ -147,6 +153,10 @@ impl Error {
                 unavailable("tickets-unavailable", "Tickets cannot be issued or redeemed at the moment")
                     .retry_after(TICKETS_RETRY)
             }
+            Self::TooManyExports(seconds) => {
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", "Too many exports").retry_after(seconds)
+            }
+            Self::Caller(problem) => return problem,
             Self::SearchBusy => unavailable("busy", "The service is busy").retry_after(SEARCH_RETRY),
             Self::ReadModelUnavailable => {
                 unavailable("read-model-unavailable", "The read model is unavailable").retry_after(DATABASE_RETRY)

@@ -67,6 +67,8 @@ const SEARCH: Codes = &[(
     "busy",
     "Another search of the user runs, too many of others wait, or this one took too long: try again, with rarer words.",
 )];
+const EXPORT: Codes =
+    &[(429, "too-many-exports", "Another export of the user runs, or the user has begun too many in the last hour.")];
 const USER: Codes = &[(404, "user-not-found", "The user is not registered.")];
 const OTHER_USER: Codes = &[(404, "not-found", "The path contains a malformed id.")];
 const MESSAGE: Codes = &[(404, "message-not-found", "The room has no message with this id.")];
@@ -136,6 +138,10 @@ problems! {
     MeProblems, EVERY_READ, USER
 }
 problems! {
+    /// Problems of an export before it begins.
+    ExportProblems, EVERY_READ, LIST, EXPORT
+}
+problems! {
     /// Problems of one user.
     UserProblems, EVERY_READ, USER, OTHER_USER
 }
@@ -166,6 +172,7 @@ pub(crate) fn all() -> BTreeSet<Row> {
         ROOM,
         STORE,
         SEARCH,
+        EXPORT,
         USER,
         MESSAGE,
         MEMBERS_ONLY,

@@ -42,6 +42,8 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
+        .routes(routes!(me::blocks::list_my_blocks))
+        .routes(routes!(me::export::export_me))
         .routes(routes!(search::search_messages))
         .split_for_parts();
     let (live_routes, more) = OpenApiRouter::new()

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     generation::Generations,
     live::{shared::Live, threads::Threads, tickets::Tickets},
+    me::export::limiter::ExportLimiter,
     metrics, problems, routes,
     search::limiter::SearchLimiter,
     settings::Settings,
@@ -75,6 +76,7 @@ fn assemble(settings: &Settings, threads: Threads, client: &Client, verifier: Ve
         verifier,
         live,
         tickets: Tickets::new(client.clone()),
+        exports: ExportLimiter::new(settings.exports_per_hour),
         searches: SearchLimiter::new(settings.search_pool, Duration::from_millis(settings.search_budget)),
         share_read_markers: settings.share_read_markers,
     }))

@@ -79,6 +79,10 @@ pub struct Settings {
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub search_budget: u64,
 
+    /// Most exports that one user begins or continues in an hour; 0 for no limit
+    #[arg(long, env = "BOXROOM_EXPORTS_PER_HOUR", default_value_t = 20, value_name = "EXPORTS")]
+    pub exports_per_hour: u32,
+
     /// Seconds between two pings on a live connection; clients are disconnected after two unanswered pings
     #[arg(long, env = "BOXROOM_HEARTBEAT", default_value_t = 25, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=300))]

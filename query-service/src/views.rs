@@ -2,7 +2,10 @@
 
 pub(crate) use boxes::{BoxKind, BoxStatus, BoxView};
 pub(crate) use events::{EventData, EventView};
-pub(crate) use me::{AlarmKind, AlarmView, Devices, LastMessage, MeView, MyRoomView, Preferences, QuietHours};
+pub(crate) use me::{
+    AlarmKind, AlarmView, BlockView, DeviceView, Devices, LastMessage, MeView, MyRoomView, Preferences, QuietHours,
+    QuietHoursView,
+};
 pub(crate) use messages::{MessageView, Reactions};
 pub(crate) use moderation::{ModeratedUserRow, ModeratedUserView};
 pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};

@@ -1,14 +1,18 @@
 //! `POST /sessions`: exchanges a password for a session.
 
 use axum::{Json, extract::State};
-use credentials::Account;
+use credentials::{Account, AccountState};
 use domain::UserId;
 use eserde::Deserialize;
 use service_kit::{auth::Role, http::ClientAddress};
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
-use super::{Session, start_session};
+use super::{
+    Session, SignIn,
+    device::{DeviceLabel, UserAgent},
+    start_session,
+};
 use crate::{
     app::App, error::Error, login_throttle::ThrottleKey, passwords::Work, problems::Code, quotas::Taken,
     request::Command, schemas,
@@ -17,7 +21,7 @@ use crate::{
 /// The sign-in of a user, an operator or a moderator.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse", "device": "Ana's phone" }))]
 pub(crate) struct OpenSession {
     /// The user, operator or moderator.
     #[schema(value_type = schemas::UserId)]
@@ -27,6 +31,11 @@ pub(crate) struct OpenSession {
     #[schema(value_type = schemas::AccountPassword)]
     #[eserde(compat)]
     password: AccountPassword,
+    /// The label of the device, shown in the list of sessions.
+    #[schema(value_type = Option<schemas::DeviceLabel>)]
+    #[serde(default)]
+    #[eserde(compat)]
+    device: Option<DeviceLabel>,
 }
 
 /// Signs in
@@ -37,6 +46,7 @@ pub(crate) struct OpenSession {
 pub(crate) async fn open_session(
     State(app): State<App>,
     address: ClientAddress,
+    user_agent: UserAgent,
     Command { body, stamp }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
@@ -53,14 +63,16 @@ pub(crate) async fn open_session(
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         if role == Role::User {
             // An account may still be pending, or briefly outlive its user: the log decides.
-            user.nickname().ok_or(Code::WrongCredentials)?;
+            let is_unconfirmed = stored.account.state == AccountState::Unconfirmed && !user.is_taken();
+            user.nickname().ok_or(if is_unconfirmed { Code::Unconfirmed } else { Code::WrongCredentials })?;
         }
         if user.is_suspended(stamp.at) {
             return Err(Code::AccountSuspended.into());
         }
     }
     let taken = app.quotas.sign_in(&body.user_id)?;
-    let session = start_session(&app, &stored, &body.user_id, &role).await?;
+    let sign_in = SignIn { account: &stored, user_id: &body.user_id, role: &role, device: body.device, user_agent };
+    let session = start_session(&app, sign_in).await?;
     taken.into_iter().for_each(Taken::keep);
     Ok(Json(session))
 }

@@ -9,7 +9,7 @@ use storage::BucketError;
 use utoipa::ToSchema;
 
 use super::{
-    Session, answer,
+    Session, Times, answer,
     refresh_token::{RefreshToken, RefreshTokenText, random_salt},
     rotation::{Verdict, rotate},
 };
@@ -67,7 +67,8 @@ pub(crate) async fn refresh_session(
                 return Err(Code::RefreshTokenReused.into());
             }
         };
-        return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, now)?));
+        let times = Times { signed_in: record.created_at, at: now };
+        return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, times)?));
     }
     Err(Error::contended())
 }

@@ -6,7 +6,7 @@ use eserde::Deserialize;
 use service_kit::{auth::AsUser, http::ClientAddress};
 use utoipa::ToSchema;
 
-use super::registration::{self, RegisterUser};
+use super::registration::{self, RegisterUser, Registered};
 use crate::{answer::Created, app::App, error::Error, metrics::METRICS, request::Command, schemas};
 
 /// The registration of a user of the external issuer.
@@ -41,12 +41,13 @@ pub(crate) async fn register_bearer(
 /// Registers a user
 ///
 /// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes the
-/// registration.
+/// registration. If the installation confirms registrations, the answer is `202`: a link is sent to the contact address,
+/// and a repeat with the same password sends it again.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,
     address: ClientAddress,
     Command { body, stamp }: Command<RegisterUser>,
-) -> Result<Created, Error> {
+) -> Result<Registered, Error> {
     registration::register(&app, body, address, &stamp).await
 }

@@ -3,7 +3,7 @@
 //!
 //! They are not part of the log, because they must be deletable.
 
-pub use accounts::{Account, AccountError, AccountState, Accounts, StoredAccount};
+pub use accounts::{Account, AccountError, AccountState, Accounts, Confirmation, StoredAccount};
 pub use invitations::{Invitation, Invitations};
 pub use login_throttle::{KeyedMutex, LoginAttempts, Tally};
 pub use password_reset::{PasswordReset, ResetToken};

@@ -16,6 +16,8 @@
 //! | | password hash of the room | one, about 100 bytes |
 //! | `User` | nickname | 40 characters in 160 bytes, [`Nickname`](values::Nickname) |
 //! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
+//! | | muted rooms | 200 ids, [`MAX_MUTED_ROOMS`](user::MAX_MUTED_ROOMS) |
+//! | | blocked users | 500 ids, [`MAX_BLOCKED_USERS`](user::MAX_BLOCKED_USERS) |
 //! | | positions of read alarms | one for each partition, at most 64, [`MAX_STREAMS`](position_vector::MAX_STREAMS) |
 //! | `Store` | none | |
 //!

@@ -24,6 +24,9 @@ pub const MAX_DEVICES: usize = 10;
 /// The maximum number of rooms that a user has muted. Muting another one unmutes the oldest.
 pub const MAX_MUTED_ROOMS: usize = 200;
 
+/// The maximum number of users whom a user has blocked.
+pub const MAX_BLOCKED_USERS: usize = 500;
+
 /// The kinds of alarms that a user can receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,6 +150,16 @@ pub enum UserCommand {
         /// The room.
         room_id: RoomId,
     },
+    /// Blocks another user.
+    BlockUser {
+        /// The other user. The caller of the command is not one.
+        user_id: UserId,
+    },
+    /// Unblocks another user.
+    UnblockUser {
+        /// The other user.
+        user_id: UserId,
+    },
     /// Marks the user's alarms as read.
     ReadAlarms {
         /// The position in each stream of boxes up to which alarms are read.
@@ -236,6 +249,16 @@ named_events! {
             /// The room.
             room_id: RoomId,
         }
+        /// The user does not want to be disturbed by another user, who does not learn it.
+        UserBlocked = "user_blocked" {
+            /// The other user.
+            user_id: UserId,
+        }
+        /// The other user is not blocked any more.
+        UserUnblocked = "user_unblocked" {
+            /// The other user.
+            user_id: UserId,
+        }
         /// Alarms of the user were marked as read.
         AlarmsRead = "alarms_read" {
             /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
@@ -254,7 +277,7 @@ named_events! {
             /// The time at which the token expires.
             expires_at: DateTime<Utc>,
         }
-        /// The user was erased. The id stays taken.
+        /// The user was erased, registered before or not. The id stays taken.
         UserErased = "user_erased" {}
     }
 }
@@ -276,6 +299,8 @@ impl DomainEvent for UserEvent {
             | Self::ReadMarkerSharingSet { .. }
             | Self::RoomMuted { .. }
             | Self::RoomUnmuted { .. }
+            | Self::UserBlocked { .. }
+            | Self::UserUnblocked { .. }
             | Self::AlarmsRead { .. }
             | Self::UserSuspended { .. }
             | Self::UserReinstated {}
@@ -304,6 +329,9 @@ pub enum UserRefusal {
     /// A user has at most ten devices.
     #[error("a user can have at most 10 devices")]
     TooManyDevices,
+    /// A user has blocked at most 500 others.
+    #[error("a user can block at most 500 others: unblock one first")]
+    TooManyBlockedUsers,
 }
 
 /// The state of a user: only what the decisions need.
@@ -324,6 +352,8 @@ pub struct User {
     /// The muted rooms in the order of muting.
     #[serde(default)]
     muted_rooms: Vec<RoomId>,
+    #[serde(default)]
+    blocked_users: BTreeSet<UserId>,
     /// The sequence in each stream of boxes up to which alarms are read.
     #[serde(default)]
     alarms_read: BTreeMap<String, u64>,
@@ -344,9 +374,9 @@ impl User {
         (self.registered && !self.erased).then_some(self.nickname.as_str())
     }
 
-    /// True if the id was ever registered. It stays taken after the erasure.
-    pub fn is_registered(&self) -> bool {
-        self.registered
+    /// True if the id is taken: it was ever registered or erased.
+    pub fn is_taken(&self) -> bool {
+        self.registered || self.erased
     }
 
     /// True if the user was erased.
@@ -362,10 +392,14 @@ impl User {
     /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {
-            if self.registered || user_id.is_reserved() {
+            if self.is_taken() || user_id.is_reserved() {
                 return Err(UserRefusal::UserExists);
             }
             return Ok(vec![UserEvent::UserRegistered { user_id, nickname: nickname.into() }]);
+        }
+        // A user who was never registered may have written, with a token of an external issuer.
+        if command == UserCommand::EraseUser && !self.erased {
+            return Ok(vec![UserEvent::UserErased {}]);
         }
         let is_moderator = matches!(command, UserCommand::SuspendUser { is_moderator: true, .. })
             || matches!(command, UserCommand::ReinstateUser) && self.suspension.is_some();
@@ -373,7 +407,7 @@ impl User {
             return Err(UserRefusal::UserNotFound);
         }
         match command {
-            UserCommand::RegisterUser { .. } => Ok(vec![]),
+            UserCommand::RegisterUser { .. } | UserCommand::EraseUser => Ok(vec![]),
             UserCommand::SuspendUser { until, at, .. } => {
                 let is_same = self.is_suspended(at) && self.suspension == Some(Suspension { until });
                 Ok(if is_same { vec![] } else { vec![UserEvent::UserSuspended { until }] })
@@ -423,8 +457,14 @@ impl User {
             }
             UserCommand::UnmuteRoom { room_id } if !self.muted_rooms.contains(&room_id) => Ok(vec![]),
             UserCommand::UnmuteRoom { room_id } => Ok(vec![UserEvent::RoomUnmuted { room_id }]),
+            UserCommand::BlockUser { user_id } if self.blocked_users.contains(&user_id) => Ok(vec![]),
+            UserCommand::BlockUser { .. } if self.blocked_users.len() >= MAX_BLOCKED_USERS => {
+                Err(UserRefusal::TooManyBlockedUsers)
+            }
+            UserCommand::BlockUser { user_id } => Ok(vec![UserEvent::UserBlocked { user_id }]),
+            UserCommand::UnblockUser { user_id } if !self.blocked_users.contains(&user_id) => Ok(vec![]),
+            UserCommand::UnblockUser { user_id } => Ok(vec![UserEvent::UserUnblocked { user_id }]),
             UserCommand::ReadAlarms { up_to } => Ok(self.read_alarms(&up_to)),
-            UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
     }
 
@@ -479,6 +519,12 @@ impl Aggregate for User {
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
             UserEvent::RoomMuted { room_id } => self.muted_rooms.push(room_id),
             UserEvent::RoomUnmuted { room_id } => self.muted_rooms.retain(|muted| *muted != room_id),
+            UserEvent::UserBlocked { user_id } => {
+                self.blocked_users.insert(user_id);
+            }
+            UserEvent::UserUnblocked { user_id } => {
+                self.blocked_users.remove(&user_id);
+            }
             UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
             UserEvent::UserSuspended { until } => self.suspension = Some(Suspension { until }),
             UserEvent::UserReinstated {} => self.suspension = None,
@@ -490,6 +536,7 @@ impl Aggregate for User {
                 self.targets.clear();
                 self.has_quiet_hours = false;
                 self.muted_rooms.clear();
+                self.blocked_users.clear();
                 self.alarms_read.clear();
             }
         }

@@ -10,6 +10,7 @@ use operator_protocol::{
     AddWebhook, AddedWebhook, ListWebhooks, PauseWebhook, RemoveWebhook, RemovedWebhook, ReplayWebhook, ResumeWebhook,
     ShowWebhook, ShownWebhook, Webhook, WebhookProgress,
 };
+use push::signature::Secret;
 use service_kit::clock;
 use sqlx::{Connection, PgConnection};
 use wire::StreamName;
@@ -17,10 +18,7 @@ use wire::StreamName;
 use super::operations::{Operation, OperationError};
 use crate::{
     app::App,
-    webhooks::{
-        registry::{self, ALL_TYPES, MAX_WEBHOOKS, Place},
-        signature::Secret,
-    },
+    webhooks::registry::{self, ALL_TYPES, MAX_WEBHOOKS, Place},
 };
 
 /// The maximum number of types of a webhook.

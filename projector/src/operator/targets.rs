@@ -42,6 +42,7 @@ fn of_user(event: &UserEvent) -> Option<String> {
         UserEvent::DeviceRegistered { device_id, .. } | UserEvent::DeviceRemoved { device_id } => {
             Some(device_id.to_string())
         }
+        UserEvent::UserBlocked { user_id } | UserEvent::UserUnblocked { user_id } => Some(user_id.to_string()),
         UserEvent::UserRegistered { .. }
         | UserEvent::NicknameChanged { .. }
         | UserEvent::NotificationPreferencesSet { .. }

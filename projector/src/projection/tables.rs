@@ -27,7 +27,7 @@ pub(crate) static OF_BOXES: &[&Table] =
     &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS, &AUTHOR_ERASURES];
 
 /// The tables of the users.
-pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &ALARMS_READ];
+pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &BLOCKS, &ALARMS_READ];
 
 /// The tables of the stores.
 pub(crate) static OF_STORES: &[&Table] = &[&STORES];
@@ -176,6 +176,7 @@ table! {
         changing latest: u64 = row.latest, shown;
         changing changed: u64 = row.changed, shown;
         changing withdrawn: Option<WithdrawalReason> = row.withdrawn, shown;
+        changing reactors: &Option<Value> = &row.reactors, shown;
     }
 }
 
@@ -208,6 +209,14 @@ table! {
     MUTED_ROOMS = "muted_rooms" as (user_id, room_id): (&UserId, &RoomId) {
         key user_id: &UserId = user_id;
         key room_id: &RoomId = room_id;
+    }
+}
+
+table! {
+    BLOCKS = "blocks" as (user_id, blocked, at): (&UserId, &UserId, DateTime<Utc>) {
+        key user_id: &UserId = user_id;
+        key blocked: &UserId = blocked;
+        fixed blocked_at: DateTime<Utc> = at;
     }
 }
 
@@ -329,6 +338,8 @@ pub struct Alarm {
     pub changed: u64,
     /// The reason, if it was withdrawn.
     pub withdrawn: Option<WithdrawalReason>,
+    /// The users who reacted, each with the position of the latest reaction; `None` for other kinds.
+    pub reactors: Option<Value>,
 }
 
 /// The reason why an alarm was withdrawn.

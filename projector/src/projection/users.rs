@@ -22,7 +22,7 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// Users whose devices and muted rooms are all deleted, before those in `devices` and `muted` are written.
+    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked` are written.
     erased: BTreeSet<UserId>,
     /// True if a user was suspended.
     suspended: bool,
@@ -30,6 +30,8 @@ struct Users {
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
     /// The rooms that were muted or unmuted.
     muted: BTreeMap<(UserId, RoomId), bool>,
+    /// The users who were blocked at a time, or unblocked, each after the user who did it.
+    blocked: BTreeMap<(UserId, UserId), Option<DateTime<Utc>>>,
     /// The sequences in streams of boxes up to which alarms were read.
     alarms_read: BTreeMap<(UserId, String), u64>,
 }
@@ -61,8 +63,25 @@ pub(super) async fn project_users(
         // The eraser waits for it.
         query!("select pg_notify($1, 'users') as sent", CONTROL_CHANNEL).fetch_one(connection).await?;
     }
-    let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
+    let with_blocks = users.blocked.into_keys().map(|(user_id, _)| user_id);
+    let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).chain(with_blocks).collect();
     Ok(Changes { stale_alarms, ..Changes::default() })
+}
+
+impl UserRow {
+    /// The row of a user without a nickname.
+    fn new(registered_at: DateTime<Utc>) -> Self {
+        Self {
+            nickname: None,
+            registered_at,
+            notification_preferences: json!({}),
+            share_read_markers: true,
+            quiet_hours: None,
+            suspended_at: None,
+            suspended_until: None,
+            suspension_reason: None,
+        }
+    }
 }
 
 impl Users {
@@ -99,16 +118,7 @@ impl Users {
                 if registered != user_id || self.rows.contains_key(user_id) {
                     return Err(InvalidEvent(format!("the user {user_id} cannot be registered as {registered}")));
                 }
-                let row = UserRow {
-                    nickname: Some(nickname.clone()),
-                    registered_at: at,
-                    notification_preferences: json!({}),
-                    share_read_markers: true,
-                    quiet_hours: None,
-                    suspended_at: None,
-                    suspended_until: None,
-                    suspension_reason: None,
-                };
+                let row = UserRow { nickname: Some(nickname.clone()), ..UserRow::new(at) };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
             }
@@ -135,6 +145,12 @@ impl Users {
             UserEvent::RoomUnmuted { room_id } => {
                 self.muted.insert((user_id.clone(), room_id.clone()), false);
             }
+            UserEvent::UserBlocked { user_id: other } => {
+                self.blocked.insert((user_id.clone(), other.clone()), Some(at));
+            }
+            UserEvent::UserUnblocked { user_id: other } => {
+                self.blocked.insert((user_id.clone(), other.clone()), None);
+            }
             UserEvent::AlarmsRead { up_to } => {
                 let read = up_to.iter().map(|(stream, sequence)| ((user_id.clone(), stream.clone()), *sequence));
                 self.alarms_read.extend(read);
@@ -143,13 +159,16 @@ impl Users {
             UserEvent::UserReinstated {} => self.reinstate(user_id),
             UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::UserErased {} => {
-                let row = self.change(user_id)?;
+                self.changed.insert(user_id.clone());
+                // A user who was never registered is erased like others, if it has written anything.
+                let row = self.rows.entry(user_id.clone()).or_insert_with(|| UserRow::new(at));
                 (row.nickname, row.notification_preferences, row.quiet_hours) = (None, json!({}), None);
                 (row.suspended_at, row.suspended_until, row.suspension_reason) = (None, None, None);
                 // Rooms may show the user until the erasure has reached their boxes.
                 row.share_read_markers = false;
                 self.devices.retain(|(owner, _), _| owner != user_id);
                 self.muted.retain(|(owner, _), _| owner != user_id);
+                self.blocked.retain(|(blocker, _), _| blocker != user_id);
                 self.alarms_read.retain(|(reader, _), _| reader != user_id);
                 self.erased.insert(user_id.clone());
             }
@@ -180,6 +199,7 @@ impl Users {
         self.remove_devices(connection).await?;
         self.write_devices(connection).await?;
         self.write_muted_rooms(connection).await?;
+        self.write_blocks(connection).await?;
         let read = self.alarms_read.iter().map(|((user_id, stream), up_to)| (user_id, stream.as_str(), *up_to));
         write(connection, read.collect::<Vec<_>>()).await
     }
@@ -216,6 +236,7 @@ impl Users {
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await
     }
+
     /// Deletes all rows that have changed, so that those that remain are new.
     async fn write_muted_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
@@ -236,5 +257,26 @@ impl Users {
         let muted =
             self.muted.iter().filter(|(_, is_muted)| **is_muted).map(|((user_id, room_id), _)| (user_id, room_id));
         write(connection, muted.collect::<Vec<_>>()).await
+    }
+
+    /// Deletes all rows that have changed, so that those that remain are new.
+    async fn write_blocks(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
+        let changed: Vec<_> = self.blocked.keys().collect();
+        if changed.is_empty() && erased.is_empty() {
+            return Ok(());
+        }
+        query!(
+            "delete from blocks
+             where user_id = any($3)
+                or (user_id, blocked) in (select * from unnest($1::text[], $2::text[]))",
+            &column(&changed, |(user_id, _)| user_id.as_str()) as &[&str],
+            &column(&changed, |(_, blocked)| blocked.as_str()) as &[&str],
+            &erased as &[&str],
+        )
+        .execute(&mut *connection)
+        .await?;
+        let blocked = self.blocked.iter().filter_map(|((user_id, other), at)| Some((user_id, other, (*at)?)));
+        write(connection, blocked.collect::<Vec<_>>()).await
     }
 }

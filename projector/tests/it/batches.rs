@@ -225,6 +225,8 @@ fn people(dice: &[Dice]) -> Story {
                 let room_id = RoomId::new("b1".parse().expect("a box id"), u32::from(which % 5) + 1);
                 if which % 2 == 0 { UserCommand::MuteRoom { room_id } } else { UserCommand::UnmuteRoom { room_id } }
             }
+            14 if which % 16 == 3 => UserCommand::BlockUser { user_id: "cem".parse().expect("a user id") },
+            14 if which % 16 == 7 => UserCommand::UnblockUser { user_id: "cem".parse().expect("a user id") },
             14 => UserCommand::SetNotificationPreferences {
                 preferences: BTreeMap::from([(domain::AlarmKind::Reply, what % 2 == 0)]),
             },

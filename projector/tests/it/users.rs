@@ -87,6 +87,16 @@ async fn quiet_hours_are_set_replaced_and_removed() {
 }
 
 #[tokio::test]
+async fn a_user_who_was_never_registered_is_erased() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    let users = "select user_id || ' ' || coalesce(nickname, 'erased') from users";
+    assert_eq!(world.texts(users).await, ["ann erased"]);
+}
+
+#[tokio::test]
 async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
     let mut world = World::start().await;
     let muted = |id: &str| UserEvent::RoomMuted { room_id: room(id) };
@@ -108,6 +118,30 @@ async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
     world.project(StreamName::User, &story.commits).await;
     assert_eq!(world.texts(all).await, ["ann b1.2"]);
     assert_eq!(world.texts(shared).await, ["ann true", "bob false"]);
+}
+
+#[tokio::test]
+async fn users_are_blocked_and_unblocked() {
+    let mut world = World::start().await;
+    let blocked = |id: &str| UserEvent::UserBlocked { user_id: user(id) };
+    let unblocked = |id: &str| UserEvent::UserUnblocked { user_id: user(id) };
+    let mut story = Story::new();
+    for id in ["ann", "bob"] {
+        story.user(id, [registered(id)]);
+        story.user(id, [blocked("cem"), blocked("zoe")]);
+    }
+    story.user("ann", [unblocked("zoe")]);
+    let changes = world.project(StreamName::User, &story.commits).await;
+    let all = "select user_id || ' ' || blocked from blocks order by 1";
+    assert_eq!(world.texts(all).await, ["ann cem", "bob cem", "bob zoe"]);
+    assert_eq!(changes.stale_alarms, [user("ann"), user("bob")].into(), "they learn of it on live connections");
+    let row = json!({ "user_id": "ann", "blocked": "cem", "blocked_at": time(2).to_rfc3339() });
+    assert_eq!(world.row("select * from blocks where user_id = 'ann'").await, row);
+    let mut story = Story::from(6);
+    story.user("ann", [unblocked("cem"), blocked("cem"), blocked("bob")]);
+    story.user("bob", [blocked("ann"), UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.texts(all).await, ["ann bob", "ann cem"]);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ insert into author_erasures values ('box-1', 4, 'b1', 'zoe');
 insert into alarms_read values ('bob', 'box-1', 3);
 insert into devices values ('ann', 'phone', 'fcm', 'token', 'en', '2026-03-01T12:00:00Z');
 insert into muted_rooms values ('ann', 'b1.1');
+insert into blocks values ('ann', 'bob', '2026-03-01T12:00:00Z');
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
 
@@ -90,6 +91,7 @@ async fn a_wrong_row_is_found_in_every_table() {
         ("alarms", "kind = 'reply'"),
         ("alarms_read", "up_to = 4"),
         ("author_erasures", "box_id = 'b2'"),
+        ("blocks", "blocked = 'zoe'"),
         ("boxes", "address = 'elsewhere'"),
         ("devices", "target = 'another'"),
         ("members", "seat = 9"),
@@ -118,7 +120,7 @@ async fn a_wrong_row_is_found_in_every_table() {
             assert!(text.contains("another") && !without.contains("another"), "{without}");
             assert!(without.contains("differing: target"), "{without}");
         }
-        if ["alarms", "muted_rooms"].contains(&table) {
+        if ["alarms", "blocks", "muted_rooms"].contains(&table) {
             // The changed column is a part of the key.
             assert_eq!(found.differences, 2, "{text}");
         } else {
@@ -262,12 +264,12 @@ async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
     let (world, sample) = two().await;
     let fresh = async || verify_fresh(&world.database, &sample.log, 1, Limits::default()).await.expect("a comparison");
     // The rows that no event has caused.
-    assert_eq!(fresh().await.differences, 7);
+    assert_eq!(fresh().await.differences, 8);
     run(
         &world.database,
         1,
         "delete from alarms; delete from author_erasures; delete from alarms_read; delete from devices;
-         delete from muted_rooms; delete from quarantined_boxes; delete from parked_events",
+         delete from muted_rooms; delete from blocks; delete from quarantined_boxes; delete from parked_events",
     )
     .await;
     assert!(fresh().await.is_equal());

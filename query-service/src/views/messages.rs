@@ -48,4 +48,7 @@ pub(crate) struct MessageView {
     pub(crate) mentions: Json<Vec<String>>,
     /// True if the host mentioned all members.
     pub(crate) mentions_all: bool,
+    /// True if the caller has blocked the author; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) blocked: bool,
 }

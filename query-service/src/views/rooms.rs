@@ -54,7 +54,8 @@ pub(crate) enum Step {
 }
 
 /// The standing of a user who has ever joined a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum Standing {
     /// Is a member, or was when the room closed: may read everything.

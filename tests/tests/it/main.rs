@@ -5,6 +5,7 @@
 mod story;
 
 mod alarms;
+mod blocks;
 mod deadlines;
 mod idempotency;
 mod live;
@@ -20,6 +21,7 @@ mod backup;
 mod browser;
 mod checker;
 mod event_streams;
+mod export;
 mod kicks;
 mod limits;
 mod many_streams;

@@ -75,6 +75,8 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("read_marker_sharing_set", &[User]),
     ("room_muted", &[User]),
     ("room_unmuted", &[User]),
+    ("user_blocked", &[User]),
+    ("user_unblocked", &[User]),
     ("alarms_read", &[User]),
     ("user_suspended", &[]),
     ("user_reinstated", &[]),

@@ -93,6 +93,7 @@ async fn own_rooms_and_signals_are_delivered_as_they_arrive() {
             json!({ "type": "alarm_withdrawn", "id": "box-1-7-reply" }),
             Incoming::AlarmWithdrawn { id: "box-1-7-reply".to_owned() },
         ),
+        (json!({ "type": "blocks", "users": ["ana"] }), Incoming::Blocks(["ana".parse().unwrap()].into())),
         (
             json!({ "type": "alarms_withdrawn", "box_id": "b", "by": "ana" }),
             Incoming::AlarmsWithdrawn { box_id: "b".parse().unwrap(), by: "ana".parse().unwrap() },

@@ -54,6 +54,8 @@ fn a_password_hash_is_never_printed() {
         created_at: noon(),
         kept_session: None,
         password_reset: None,
+        confirmation: None,
+        confirmed: None,
     };
     assert!(!format!("{account:?}").contains("secret-hash"));
 }

@@ -131,7 +131,7 @@ impl StoredAggregate for DeliveryBox {
 
 impl StoredAggregate for User {
     type Id = UserId;
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
     const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {

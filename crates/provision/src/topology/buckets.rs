@@ -37,10 +37,12 @@ pub(super) fn layouts(replicas: usize) -> Vec<Config> {
     let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
     let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
     vec![
-        kept(ACCOUNTS_BUCKET, "*"),
+        // Accounts that wait for a confirmation have a lifetime.
+        Config { allow_message_ttl: true, ..kept(ACCOUNTS_BUCKET, "*") },
         kept(NOTIFIER_BUCKET, "*.*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
-        Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
+        // The keys of ended sessions are forgotten soon, so that the sessions of a user are found among a few keys.
+        Config { max_age: session_age, allow_message_ttl: true, ..kept(SESSIONS_BUCKET, "*.*.*") },
         Config { max_age: invitation_age, max_message_size: MAX_INVITATION_BYTES, ..kept(INVITATIONS_BUCKET, "*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
         // by the next read.

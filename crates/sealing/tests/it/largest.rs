@@ -10,7 +10,7 @@ use domain::{
     StoreCommand, TalkCommand, User, UserCommand, UserId,
     delivery_box::{MAX_KICKED, PasswordProof},
     position_vector::MAX_STREAMS,
-    user::{MAX_DEVICES, MAX_MUTED_ROOMS},
+    user::{MAX_BLOCKED_USERS, MAX_DEVICES, MAX_MUTED_ROOMS},
     values::{BoxKind, Coordinates, InvalidValue, PushTarget, QuietHours},
 };
 use event_store::{
@@ -243,7 +243,8 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
             UserCommand::SetQuietHours { quiet_hours },
             UserCommand::ReadAlarms { up_to: PositionVector::new(streams).unwrap() },
         ])
-        .chain((0..=MAX_MUTED_ROOMS).map(mute));
+        .chain((0..=MAX_MUTED_ROOMS).map(mute))
+        .chain((0..MAX_BLOCKED_USERS).map(|number| UserCommand::BlockUser { user_id: user(number) }));
     for (number, command) in commands.enumerate() {
         let events = state.decide(command).unwrap();
         let bytes = store(&log, &id(number), (&mut state, events), 0).await;

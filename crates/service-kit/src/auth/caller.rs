@@ -1,7 +1,7 @@
 //! The authenticated caller of a request, and the checks of its role.
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use wire::trust as names;
@@ -58,12 +58,20 @@ pub struct Caller {
     pub expires_at: DateTime<Utc>,
     /// The session of the token. A token printed by an operator has none.
     pub session: Option<String>,
+    /// The time at which the caller last proved its identity. None if it is unknown.
+    #[serde(default)]
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 impl Caller {
     /// The key for revoking all tokens of this token's principal.
     pub fn subject_key(&self) -> String {
         names::subject_key(self.role.name(), &self.user_id)
+    }
+
+    /// Returns true if the caller proved its identity at most this long ago.
+    pub fn has_authenticated_within(&self, age: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.authenticated_at.is_some_and(|at| now - at <= age)
     }
 
     /// Rejects all callers but operators.

@@ -35,6 +35,8 @@ pub struct Grant<'a> {
     pub role: &'a Role,
     /// The session of the token.
     pub session: Option<&'a str>,
+    /// The time of the sign-in, for a token with a session.
+    pub authenticated_at: Option<DateTime<Utc>>,
     /// The time of issue.
     pub at: DateTime<Utc>,
     /// The lifetime.
@@ -80,6 +82,7 @@ impl Signer {
             jti: clock::new_id().simple().to_string(),
             iat: seconds_of(grant.at),
             exp: (grant.at + grant.lifetime).timestamp(),
+            auth_time: grant.authenticated_at.map(|at| at.timestamp()),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.id.clone());

@@ -272,7 +272,8 @@ mod tests {
             let mut request = Request::get("/");
             if let Some(user) = user {
                 let (user_id, lifetime) = (&user.parse::<UserId>().unwrap(), chrono::TimeDelta::minutes(1));
-                let grant = Grant { user_id, role: &Role::User, session: None, at: now(), lifetime };
+                let grant =
+                    Grant { user_id, role: &Role::User, session: None, authenticated_at: None, at: now(), lifetime };
                 let token = signer.sign(grant).unwrap();
                 request = request.header("authorization", format!("Bearer {token}"));
             }
@@ -301,7 +302,14 @@ mod tests {
 
     fn caller(id: &str, role: Role) -> Caller {
         let at = now();
-        Caller { user_id: id.parse().unwrap(), role, issued_at: at, expires_at: at, session: None }
+        Caller {
+            user_id: id.parse().unwrap(),
+            role,
+            issued_at: at,
+            expires_at: at,
+            session: None,
+            authenticated_at: None,
+        }
     }
 
     #[test]

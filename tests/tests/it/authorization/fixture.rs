@@ -62,8 +62,13 @@ impl Fixture {
 
     /// The values of path parameters.
     pub(super) fn params(&self) -> Vec<(&'static str, String)> {
-        let any =
-            [("store", "corner"), ("device", "phone"), ("emoji", "👍")].map(|(name, value)| (name, value.to_owned()));
+        let any = [
+            ("store", "corner"),
+            ("device", "phone"),
+            ("emoji", "👍"),
+            ("session", "00000000000000000000000000000000"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
         let own = [
             ("box", self.box_id.clone()),
             ("room", self.room.clone()),

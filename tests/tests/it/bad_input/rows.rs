@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::token::Bearer;
+use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::{Person, World, world::PASSWORD};
 use testing::requests::box_details;
@@ -44,6 +45,8 @@ pub(crate) struct Fixture {
     bens_message: String,
     refresh_token: String,
     reset_token: String,
+    /// A session of dana.
+    session: String,
     alarms_up_to: Value,
     tokens: Vec<(Who, String)>,
 }
@@ -53,6 +56,10 @@ impl Fixture {
         let (ana, ben, dana) = (world.user("ana").await, world.user("ben").await, world.user("dana").await);
         let session = world.sign_in("ben", PASSWORD).await.ok();
         let refresh_token = session["refresh_token"].as_str().unwrap().to_owned();
+        world.sign_in("dana", PASSWORD).await.ok();
+        let sessions = dana.command(Method::GET, "/sessions", None).await.items();
+        let session = sessions.iter().find(|session| session["current"] == false);
+        let session = session.and_then(|session| session["id"].as_str()).expect("another session").to_owned();
         world.install_box("box-1").await;
         world.install_box("box-2").await;
         world.register_store("noodles").await;
@@ -73,7 +80,16 @@ impl Fixture {
         let reset_token = reset.json()["reset_token"].as_str().unwrap().to_owned();
         let token = |person: &Person| person.token().to_owned();
         let tokens = vec![(Who::Ana, token(&ana)), (Who::Ben, token(&ben)), (Who::Dana, token(&dana))];
-        Self { room, anas_message, bens_message: said.created(), refresh_token, reset_token, alarms_up_to, tokens }
+        Self {
+            room,
+            anas_message,
+            bens_message: said.created(),
+            refresh_token,
+            reset_token,
+            session,
+            alarms_up_to,
+            tokens,
+        }
     }
 
     pub(crate) fn token(&self, world: &World, who: Who) -> Option<String> {
@@ -177,6 +193,7 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
         "room" => &[("room", "no-such-box.1", 404, "room-not-found"), ("room", "box-1.999", 404, "room-not-found")],
         "message" => &[("message", "999999999", 404, "message-not-found")],
         "user" => &[("user", "no-such-user", 404, "member-not-found")],
+        "session" => &[("session", "00000000000000000000000000000000", 404, "session-not-found")],
         "device" => &[("device", "no-such-device", 404, "device-not-found")],
         _ => &[],
     }
@@ -210,6 +227,12 @@ fn sessions(fixture: &Fixture) -> Vec<Row> {
             204,
         )
         .wrong_field("reset_token", "none-of-ours", 401, "invalid-reset-token"),
+        Row::new("GET /sessions", Who::Dana, &[], Value::Null, 200),
+        Row::new("DELETE /sessions/{session}", Who::Dana, &[("session", &fixture.session)], Value::Null, 204).not(
+            Who::Ana,
+            404,
+            "session-not-found",
+        ),
         Row::new("DELETE /sessions/current", Who::Dana, &[], Value::Null, 204).not(Who::Stranger, 404, "no-session"),
         Row::new("DELETE /sessions", Who::Eve, &[], Value::Null, 204),
     ]
@@ -220,10 +243,12 @@ fn accounts() -> Vec<Row> {
     let newcomer = json!({ "user_id": "dora", "password": PASSWORD, "nickname": "Dora" });
     let phone = [("device", "phone")];
     let muted = [("room", "box-9.9")];
+    let blocked = [("user", "zoe")];
     vec![
         Row::new("POST /users", Who::Anonymous, &[], newcomer, 201)
             .wrong_field("user_id", "ana", 409, "user-exists")
             .wrong_field("nickname", "ana", 409, "nickname-taken"),
+        Row::new("POST /users/confirmations", Who::Anonymous, &[], json!({ "token": "none-of-ours" }), 403),
         nobody_known(Row::new("PATCH /users/me", Who::Ana, &[], json!({ "nickname": "Annabel" }), 204)).wrong_field(
             "nickname",
             "ben",
@@ -264,6 +289,8 @@ fn accounts() -> Vec<Row> {
         nobody_known(Row::new("PUT /users/me/read-marker-sharing", Who::Ana, &[], json!({ "shared": false }), 204)),
         nobody_known(Row::new("PUT /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
         nobody_known(Row::new("DELETE /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
+        nobody_known(Row::new("PUT /users/me/blocks/{user}", Who::Ana, &blocked, Value::Null, 204).knows("user")),
+        nobody_known(Row::new("DELETE /users/me/blocks/{user}", Who::Ana, &blocked, Value::Null, 204).knows("user")),
     ]
 }
 
@@ -413,7 +440,10 @@ fn endings(fixture: &Fixture) -> Vec<Row> {
             403,
             "forbidden",
         ),
-        Row::new("DELETE /users/me", Who::Ben, &[], Value::Null, 204).not(Who::Stranger, 404, "user-not-found"),
+        Row::new("DELETE /users/me", Who::Ben, &[], json!({ "password": PASSWORD }), 204)
+            .not(Who::Operator, 403, "forbidden")
+            .not(Who::Stranger, 401, "wrong-credentials")
+            .wrong_field("password", "not the password", 401, "wrong-credentials"),
     ]
 }
 
@@ -472,6 +502,8 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         read("GET /me", &[]).not(Who::Stranger, 404, "user-not-found"),
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
+        read("GET /me/blocks", &[]),
+        read("GET /me/export", &[]),
         Row { query: vec![("q", "hello")], ..read("GET /search/messages", &[]) },
         Row { unchecked: vec!["cursor", "ticket"], goes_on: true, ..read("GET /events", &[]) }
             .wrong_query(&[("rooms", "")])

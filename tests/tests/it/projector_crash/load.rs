@@ -83,6 +83,7 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
         let preferences = json!({ "preferences": { "reply": number % 2 == 0 } });
         user.put("/users/me/notification-preferences", preferences).await.done();
         user.put("/users/me/muted-rooms/box-0.1", json!(null)).await.done();
+        user.put(format!("/users/me/blocks/newcomer-{}", number + 1), json!(null)).await.done();
         let details = json!({ "detailed_address": format!("seen by {number}") });
         let changed = world.operator().patch("/boxes/box-0", details).await;
         user.post("/alarms/read", json!({ "up_to": changed.position() })).await.done();
