@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
-use domain::{BoxCommand, BoxId, OwnCommand, UserId};
+use domain::{BoxCommand, BoxId, OwnCommand, ReportCommand, ReportId, UserId};
 use event_store::{ActorRole, CommandContext};
 use futures::StreamExt;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -50,6 +50,13 @@ struct EndSessions {
     user_id: UserId,
 }
 
+/// Asks to remove the texts of a report that is closed, or that concerns an erased user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForgetReport {
+    report_id: ReportId,
+}
+
 /// Answers requests until it is dropped, with `{}` or with a `problem`. Every request may be repeated.
 pub(crate) async fn serve(client: Client, app: App) {
     let mut requests = subscribe(&client).await;
@@ -76,6 +83,7 @@ async fn answer(client: Client, app: App, request: Message) {
     let verb = transient::erasure_verb(&request.subject).unwrap_or_default();
     let done = match verb {
         "erase_author" => erase_author(&app, &request.payload).await,
+        "forget_report" => forget_report(&app, &request.payload).await,
         "destroy_key" => destroy_key(&app, &request.payload).await,
         "remove_suspended" => remove_suspended(&app, &request.payload).await,
         "end_sessions" => end_sessions(&app, &request.payload).await,
@@ -142,6 +150,32 @@ async fn end_sessions(app: &App, payload: &[u8]) -> Result<Value, Error> {
     if user.is_suspended(clock::now()) {
         suspension::end_sessions(app, &user_id).await?;
     }
+    Ok(json!({}))
+}
+
+/// Removes the texts of a report, and destroys its key before: an interrupted removal is repeated until it is in the log.
+async fn forget_report(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    app.clock.require().await?;
+    let ForgetReport { report_id } = parse(payload)?;
+    let (report, _) = app.reports.load_latest(&report_id).await?;
+    let mut is_due = report.is_closed();
+    for user_id in report.people() {
+        is_due = is_due || app.users.load_latest(user_id).await?.0.is_erased();
+    }
+    if !is_due {
+        return Err(Error::detailed(Code::Forbidden, "the report is open, and its users are not erased"));
+    }
+    app.keys.destroy(&report_id.key_owner()).await?;
+    let context = CommandContext {
+        request_hash: app.secret.hash(&[b"forget_report", report_id.as_str().as_bytes()]),
+        command_id: None,
+        actor: UserId::system(),
+        role: ActorRole::System,
+        at: clock::now(),
+        traceparent: None,
+        reason: None,
+    };
+    app.reports.execute(&report_id, ReportCommand::ForgetReport, context).await?;
     Ok(json!({}))
 }
 

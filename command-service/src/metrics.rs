@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     deadlines: Family<[(&'static str, &'static str); 1], Counter>,
     /// Users who were registered.
     pub(crate) registrations: Counter,
+    filtered: Family<[(&'static str, &'static str); 1], Counter>,
     confirmations: Family<[(&'static str, &'static str); 1], Counter>,
     passwords_waiting: Gauge,
     /// Passwords that were rejected before they were hashed or compared.
@@ -27,6 +28,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     duration: Family::new_with_constructor(seconds),
     deadlines: Family::default(),
     registrations: Counter::default(),
+    filtered: Family::default(),
     confirmations: Family::default(),
     passwords_waiting: Gauge::default(),
     passwords_refused: Counter::default(),
@@ -80,6 +82,9 @@ impl Delivered {
 /// The labels of all results of deadlines.
 const DEADLINE_OUTCOMES: [&str; 5] = ["closed", "warned", "stale", "armed_again", "failed"];
 
+/// The labels of all results of filters.
+const FILTERED: [&str; 2] = ["masked", "refused"];
+
 /// Registers these metrics and those of the log.
 pub(crate) fn register(registry: &mut Registry) {
     event_store::metrics::register(registry);
@@ -97,6 +102,11 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.register_with_unit("command_duration", help, Unit::Seconds, m.duration.clone());
     let help = "Deadlines of rooms that have fired, by result";
     registry.register("deadlines", help, m.deadlines.clone());
+    for outcome in FILTERED {
+        drop(m.filtered.get_or_create(&[("outcome", outcome)]));
+    }
+    let help = "Texts in which a filter had a match, by outcome: masked or refused";
+    registry.register("filtered_texts", help, m.filtered.clone());
     registry.register("registrations", "Users who were registered", m.registrations.clone());
     let help = "Links that confirm registrations, by the result of their delivery";
     registry.register("confirmations", help, m.confirmations.clone());
@@ -124,6 +134,12 @@ impl Metrics {
             None => failed,
         };
         self.deadlines.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts a text in which a filter had a match.
+    pub(crate) fn count_filtered(&self, is_refused: bool) {
+        let [masked, refused] = FILTERED;
+        self.filtered.get_or_create(&[("outcome", if is_refused { refused } else { masked })]).inc();
     }
 
     /// Counts the delivery of a link that confirms a registration.

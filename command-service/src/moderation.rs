@@ -26,14 +26,14 @@ pub(crate) struct Reasoned {
     pub(crate) reason: Reason,
 }
 
-/// Returns the context of a command of a moderator or an operator. Rejects a suspended moderator, even while the token
-/// is valid.
-pub(crate) async fn context(
-    app: &App,
-    caller: &Caller,
-    reason: Reason,
-    stamp: &Stamp,
-) -> Result<CommandContext, Error> {
+/// Returns the context of a command of a moderator or an operator with a reason. Rejects a suspended moderator, even
+/// while the token is valid.
+async fn context(app: &App, caller: &Caller, reason: Reason, stamp: &Stamp) -> Result<CommandContext, Error> {
+    Ok(CommandContext { reason: Some(reason), ..context_without_reason(app, caller, stamp).await? })
+}
+
+/// Like [`context`], for a command without a reason.
+pub(crate) async fn context_without_reason(app: &App, caller: &Caller, stamp: &Stamp) -> Result<CommandContext, Error> {
     let role = match caller.role {
         Role::Operator => ActorRole::Operator,
         Role::Moderator => ActorRole::Moderator,
@@ -44,7 +44,7 @@ pub(crate) async fn context(
     if role == ActorRole::Moderator && has_account && app.users.load(&caller.user_id).await?.0.is_suspended(stamp.at) {
         return Err(Code::AccountSuspended.into());
     }
-    Ok(CommandContext { reason: Some(reason), ..stamp.in_role(role, &caller.user_id) })
+    Ok(stamp.in_role(role, &caller.user_id))
 }
 
 /// Executes a command of a moderator on a room. Reports a missing box as a missing room.

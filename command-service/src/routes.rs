@@ -10,22 +10,26 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    app::App, boxes, completion, moderation, problems::Code, rooms, server_clock, sessions, stores, talk, users,
+    app::App, boxes, completion, filters, moderation, problems::Code, reports, rooms, server_clock, sessions, stores,
+    talk, users,
 };
 
 use Access::{Boxes, Moderators, Operators, People, Public, SignedIn, Users};
-use Answer::{Created, Done, NoContent, PasswordReset, Registered, Session, Sessions};
+use Answer::{Created, Done, Invitation, NoContent, PasswordReset, Registered, Session, Sessions};
 use Code::{
-    AccountSuspended, AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy,
-    CannotBlockYourself, CannotKickYourself, CannotSuspendYourself, DeviceNotFound, EventNotFound, InvalidConfirmation,
-    InvalidInvitation, InvalidQuery, InvalidReaction, InvalidRefreshToken, InvalidResetToken, Kicked, MemberNotFound,
-    MessageDeleted, MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
-    RecentSignInNeeded, RefreshTokenReused, RegistrationClosed, RoomClosed, RoomFull, RoomNotFound, SessionNotFound,
-    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, StoreRetired, TooManyAttempts,
-    TooManyBlockedUsers, TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyJoinedRooms, TooManyKicks,
-    TooManyMessages, TooManyNicknames, TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyRooms,
-    TooManySignIns, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound, WrongCredentials,
-    WrongPassword,
+    AccountSuspended, AlreadyMember, AlreadyReported, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired,
+    Busy, CannotBlockYourself, CannotKickYourself, CannotReportYourself, CannotSuspendYourself, DeviceNotFound,
+    EventNotFound, FilterNotFound, InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction,
+    InvalidRefreshToken, InvalidResetToken, InvalidRoomInvitation, InvitationNotFound, IsTheHost, Kicked,
+    MemberNotFound, MessageDeleted, MessageNotFound, Muted, NicknameTaken, NicknamesNotReady, NoSession, NotAMember,
+    NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded, RefreshTokenReused, RefusedByFilter,
+    RegistrationClosed, ReportClaimed, ReportClosed, ReportNotClaimed, ReportNotFound, ReportedUserNotFound,
+    RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists,
+    StoreNotFound, StoreRetired, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts, TooManyConfirmations,
+    TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms, TooManyKicks,
+    TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
+    TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed,
+    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -38,6 +42,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(rooms())
         .merge(talk_routes())
         .merge(moderation_routes())
+        .merge(report_routes())
         .split_for_parts();
     let router =
         router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::require_right_clock));
@@ -49,8 +54,8 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Public, Registered,
-            &[UserExists, NicknameTaken, NicknamesNotReady, RegistrationClosed, InvalidInvitation, TooManyAttempts,
-                TooManyRegistrations, TooManyConfirmations, Busy]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter, RegistrationClosed, InvalidInvitation,
+                TooManyAttempts, TooManyRegistrations, TooManyConfirmations, Busy]))
         .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
             &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
 }
@@ -60,7 +65,7 @@ fn registration_routes() -> OpenApiRouter<App> {
 fn external_registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_bearer), Users, Created,
-            &[UserExists, NicknameTaken, NicknamesNotReady]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter]))
 }
 
 #[rustfmt::skip]
@@ -79,7 +84,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::password::change_password), People, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,
-            &[UserNotFound, AccountSuspended, NicknameTaken, NicknamesNotReady, TooManyNicknames]))
+            &[UserNotFound, AccountSuspended, NicknameTaken, NicknamesNotReady, RefusedByFilter, TooManyNicknames]))
         .routes(command(routes!(users::erase::erase_user), Users, Done,
             &[UserNotFound, WrongCredentials, RecentSignInNeeded, TooManyAttempts, Busy]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
@@ -109,6 +114,8 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::users::allow_user), Operators, Done, &[BoxNotFound, BoxRetired, TooManyUsers]))
+        .routes(command(routes!(boxes::users::disallow_user), Operators, Done, &[BoxNotFound]))
         .routes(command(routes!(boxes::drop_event::drop_event), Operators, Created, &[BoxNotFound, EventNotFound]))
         .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))
         .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound, StoreRetired]))
@@ -121,11 +128,32 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
 fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
-            &[BoxNotFound, AccountSuspended, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, TooManyOpenRooms,
-                TooManyRooms, Busy]))
+            &[BoxNotFound, AccountSuspended, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, PrivateBox,
+                TooManyOpenRooms, TooManyRooms, RefusedByFilter, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, AccountSuspended, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyJoinedRooms,
-                TooManyAttempts, Busy]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, InvalidRoomInvitation,
+                PrivateBox, TooManyJoinedRooms, TooManyAttempts, Busy]))
+        .routes(command(routes!(rooms::change::change_room), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, OrderPlaced, TooManyMembers, StoreNotFound, StoreClosed,
+                RefusedByFilter, Busy]))
+        .routes(command(routes!(rooms::co_host::appoint_co_host), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyCoHosts]))
+        .routes(command(routes!(rooms::co_host::dismiss_co_host), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::mute::mute_member), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyMutes]))
+        .routes(command(routes!(rooms::mute::unmute_member), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::slow_mode::set_slow_mode), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::pin::pin_message), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MessageNotFound, MessageDeleted]))
+        .routes(command(routes!(rooms::pin::unpin_message), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::invitation::create_room_invitation), Users, Invitation,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyInvitations]))
+        .routes(command(routes!(rooms::invitation::revoke_room_invitation), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, InvitationNotFound]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
@@ -145,15 +173,16 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyMessages, TooMuchText]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted, RefusedByFilter,
+                TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, TooManyMessages,
-                TooMuchText]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted, RefusedByFilter,
+                TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
-                InvalidReaction]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted,
+                TooManyReactions, InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, InvalidReaction]))
 }
@@ -176,4 +205,20 @@ fn moderation_routes() -> OpenApiRouter<App> {
             &[UserNotFound, SignInElsewhere]))
         .routes(command(routes!(moderation::password_reset::redeem_password_reset), Public, NoContent,
             &[InvalidResetToken, SignInElsewhere, TooManyAttempts, Busy]))
+}
+
+#[rustfmt::skip]
+fn report_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(filters::set::set_filter), Operators, Done, &[TooManyFilters]))
+        .routes(command(routes!(filters::remove::remove_filter), Operators, Done, &[FilterNotFound]))
+        .routes(command(routes!(reports::file::file_report), Users, Created,
+            &[UserNotFound, RoomNotFound, NotAMember, MessageNotFound, ReportedUserNotFound, CannotReportYourself,
+                AlreadyReported, TooManyReports]))
+        .routes(command(routes!(reports::claim::claim_report), Moderators, Done,
+            &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed]))
+        .routes(command(routes!(reports::claim::release_report), Moderators, Done,
+            &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed]))
+        .routes(command(routes!(reports::resolve::resolve_report), Moderators, Done,
+            &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed, ReportNotClaimed]))
 }

@@ -48,6 +48,22 @@ schemas! {
     StoreId => id(ID_PATTERN, 40, "pizzeria");
     /// A user.
     UserId => id(ID_PATTERN, 40, "ana");
+    /// A filter.
+    FilterId => id(ID_PATTERN, 40, "free-soup");
+    /// The kind of a filter's pattern.
+    FilterKind => one_of(&[domain::FilterKind::Word.as_str(), domain::FilterKind::Link.as_str()]);
+    /// The pattern of a filter.
+    FilterPattern => string(1, values::FilterPattern::MAX_BYTES, "free soup").pattern(Some(VISIBLE_PATTERN));
+    /// The consequence of a match.
+    FilterAction => one_of(&[domain::FilterAction::Refuse.as_str(), domain::FilterAction::Mask.as_str()]);
+    /// A report.
+    ReportId => id(ID_PATTERN, 40, "5f0c3a9f4f7f7b1f6a5f2c0f-1");
+    /// The reason of a report.
+    ReportCategory => one_of(&domain::ReportCategory::ALL.map(domain::ReportCategory::as_str));
+    /// The result of handling a report.
+    ReportAction => one_of(&domain::ReportAction::ALL.map(domain::ReportAction::as_str));
+    /// The words of a report or of its handling.
+    ReportNote => body(values::ReportNote::MAX_CHARS, values::ReportNote::MAX_BYTES, "He threatens me");
     /// A device of a user.
     DeviceId => id(ID_PATTERN, 40, "phone");
     /// A room.
@@ -99,6 +115,16 @@ schemas! {
     MaxMembers => integer(2, 100, 4);
     /// The length of an extension in hours.
     ExtensionHours => integer(1, 3, 1);
+    /// The time for which a member is muted, in minutes.
+    MuteMinutes => integer(1, 1440, 10);
+    /// The least time between two messages of a member, in seconds.
+    SlowModeSeconds => integer(0, 21600, 30);
+    /// The number of users who can join a room with an invitation.
+    InvitationUses => integer(1, 100, 3);
+    /// The time for which an invitation to a room is valid, in minutes.
+    InvitationMinutes => integer(1, 1440, 60);
+    /// The number of an invitation in its room.
+    InvitationNumber => id("^[1-9][0-9]{0,8}$", 9, "1");
     /// The users that may use a box.
     BoxKind => one_of(&[values::BoxKind::Shared.as_str(), values::BoxKind::Private.as_str()]);
     /// The step of an order.
@@ -117,13 +143,14 @@ schemas! {
     SessionId => string(32, 32, "0199f3a5c0de7000a1b2c3d4e5f60718").pattern(Some("^[0-9a-f]{32}$"));
     /// The secret with which a box signs in.
     BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
-    /// The token of an invitation to register.
+    /// The token of an invitation to register, or to a room.
     InvitationToken => string(1, MAX_INVITATION_CHARS, "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f")
         .pattern(Some("^[A-Za-z0-9_-]+$"));
     /// The contact address of a new user.
-    Contact => string(6, contact::MAX_BYTES, "ana@mail.example").format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
+    Contact => string(6, contact::MAX_BYTES, "ana@mail.example")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
     /// The token of a link that confirms a registration.
-    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c")
+    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f")
         .pattern(Some("^[!-~]+$"));
     /// A password to be set for a room.
     NewRoomPassword => string(MIN_ROOM_PASSWORD, MAX_CHARS, "margherita");
@@ -291,6 +318,10 @@ mod tests {
         parses::<TimeOfDay, values::TimeOfDay>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
+        parses::<MuteMinutes, values::MuteMinutes>();
+        parses::<SlowModeSeconds, values::SlowModeSeconds>();
+        parses::<InvitationUses, values::InvitationUses>();
+        parses::<InvitationMinutes, values::InvitationMinutes>();
         parses::<AccountPassword, sign_in::AccountPassword>();
         parses::<BoxSecret, passwords::BoxSecret>();
         parses::<Contact, contact::Contact>();

@@ -42,7 +42,9 @@ create table boxes (
     out_of_service_reason text,
     -- the open room
     room_id text,
-    installed_at timestamptz not null
+    installed_at timestamptz not null,
+    -- ["user", ...]: those who may use the box while it is private, ordered by id
+    users jsonb not null default '[]'
 );
 
 create table rooms (
@@ -53,7 +55,7 @@ create table rooms (
     -- of its box when the room was opened
     zip_code text not null,
     title text not null,
-    -- the user who opened the room was erased
+    -- the user who gave the title was erased
     title_erased bool not null,
     status text not null,
     closed_reason text,
@@ -75,6 +77,14 @@ create table rooms (
     words tsvector not null,
     -- when a message was last posted; null if none was
     last_message_at timestamptz,
+    -- the user who gave the title
+    title_by text not null default '',
+    -- the least time between two messages of a member; 0 if there is no limit
+    slow_mode_seconds int not null default 0,
+    -- ["42", ...]: the pinned messages, the oldest pin first
+    pins jsonb not null default '[]',
+    -- [{"number", "by", "max_uses", "uses", "created_at", "expires_at"}, ...]: the valid ones when the last was made
+    invitations jsonb not null default '[]',
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 
@@ -90,6 +100,9 @@ create table members (
     seat bigint not null,
     -- how many messages the user has posted, deleted ones included
     posts bigint not null,
+    co_host bool not null default false,
+    -- when the last muting ends; null if there was none, or if it was ended
+    muted_until timestamptz,
     primary key (box_id, room_id, user_id)
 ) with (fillfactor = 70);
 
@@ -256,6 +269,47 @@ create table stores (
     words tsvector not null
 );
 
+-- Words and links that texts of users must not have.
+create table filters (
+    filter_id text primary key,
+    -- word, link
+    kind text not null,
+    pattern text not null,
+    -- refuse, mask
+    action text not null,
+    changed_at timestamptz not null
+);
+
+-- Reports about users and their messages.
+create table reports (
+    report_id text primary key,
+    reporter text not null,
+    -- the reported user
+    user_id text not null,
+    -- of the reported message; null in a report about a user
+    room_id text,
+    message_id bigint,
+    -- when it was reported; null in a report about a user, and when the report is forgotten
+    text text,
+    -- spam, harassment, hate, sexual, violence, illegal, other
+    category text not null,
+    -- of the reporter; null when the report is forgotten
+    note text,
+    filed_at timestamptz not null,
+    -- open, claimed, closed
+    state text not null,
+    -- the moderator who has claimed or closed it
+    moderator text,
+    claimed_at timestamptz,
+    closed_at timestamptz,
+    -- dismissed, warned, message_removed, room_closed, user_suspended, other
+    action text,
+    -- of the moderator; null when the report is forgotten
+    resolution_note text,
+    -- the texts were removed
+    forgotten bool not null
+);
+
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.
 create table read_markers (
     box_id text not null,
@@ -334,5 +388,6 @@ cross join lateral (
         max(r.position) as latest,
         (array_agg(r."user" order by r.position desc))[1] as by
     from jsonb_to_recordset(a.reactors) as r ("user" text, position bigint)
-    where not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
+    where a.reactors is not null
+        and not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
 ) as others;

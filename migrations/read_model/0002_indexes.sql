@@ -50,6 +50,13 @@ create index if not exists alarms_by_latest on alarms (user_id, stream, latest d
 create index if not exists alarms_by_position on alarms (stream, position);
 -- Devices whose provider reports that their target is gone. Targets are longer than an entry of an index may be.
 create index if not exists devices_by_target on devices (md5(target));
+create index if not exists reports_by_filing on reports (filed_at, report_id);
+create index if not exists reports_by_state on reports (state, filed_at, report_id);
+create index if not exists reports_of_message on reports (room_id, message_id) where state <> 'closed';
+-- Reports to be forgotten: long after they were closed, and when one of the two users is erased.
+create index if not exists reports_by_closing on reports (closed_at) where not forgotten;
+create index if not exists reports_of_reporter on reports (reporter) where not forgotten;
+create index if not exists reports_of_user on reports (user_id) where not forgotten;
 create index if not exists users_erased on users (registered_at desc, user_id) where nickname is null;
 create index if not exists users_by_registration on users (registered_at desc, user_id);
 create index if not exists users_suspended on users (registered_at desc, user_id) where suspended_at is not null;

@@ -60,6 +60,7 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
         client: client.clone(),
         partitions,
         changes: changes.clone(),
+        report_retention: settings.report_retention,
     };
     tasks.spawn("the eraser", eraser.run());
     let operations =

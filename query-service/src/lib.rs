@@ -29,6 +29,7 @@ mod location;
 mod metrics;
 mod page;
 mod position;
+mod private_boxes;
 mod problems;
 mod reader;
 mod run;

@@ -33,6 +33,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(stores::list::list_stores))
         .routes(routes!(rooms::list::list_rooms))
         .routes(routes!(rooms::members::list_members))
+        .routes(routes!(rooms::invitations::list_invitations))
         .routes(routes!(rooms::messages::list_messages))
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
@@ -45,6 +46,9 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(me::blocks::list_my_blocks))
         .routes(routes!(me::export::export_me))
         .routes(routes!(search::search_messages))
+        .routes(routes!(moderation::filters::list_filters))
+        .routes(routes!(moderation::reports::list_reports))
+        .routes(routes!(moderation::reports::show_report))
         .split_for_parts();
     let (live_routes, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
@@ -77,9 +81,9 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "stores", description = "Stores to order from"),
         (name = "rooms", description = "Rooms, their members, messages and events"),
         (name = "users", description = "Users as others see them"),
-        (name = "moderation", description = "Users as moderators and operators see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
+        (name = "moderation", description = "The means of moderators and operators against abuse"),
         (name = "live", description = "Live events"),
     )
 )]

@@ -7,8 +7,11 @@ pub(crate) use me::{
     QuietHoursView,
 };
 pub(crate) use messages::{MessageView, Reactions};
-pub(crate) use moderation::{ModeratedUserRow, ModeratedUserView};
-pub(crate) use rooms::{ClosedReason, LobbyRoomView, MemberView, RoomStatus, RoomView, Standing, Step};
+pub(crate) use moderated_users::{ModeratedUserRow, ModeratedUserView};
+pub(crate) use moderation::{FilterView, ReportState, ReportView};
+pub(crate) use rooms::{
+    ClosedReason, InvitationView, LobbyRoomView, MemberView, Pins, RoomStatus, RoomView, Standing, Step,
+};
 pub(crate) use stores::StoreView;
 pub(crate) use users::UserView;
 
@@ -16,6 +19,7 @@ mod boxes;
 mod events;
 mod me;
 mod messages;
+mod moderated_users;
 mod moderation;
 mod rooms;
 mod stores;

@@ -53,6 +53,7 @@ impl Operations {
 /// operations are not served there.
 fn returns_tokens(operation: &Operation) -> bool {
     operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))
+        || operation.operation_id.as_deref() == Some("create_room_invitation")
 }
 
 fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 5] {

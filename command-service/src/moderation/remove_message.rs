@@ -5,7 +5,7 @@ use domain::TalkCommand;
 use service_kit::{auth::AsModerator, extract::Path};
 
 use super::Reasoned;
-use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::Command};
+use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::Command, talk::delete};
 
 /// Deletes a message of any room, open or closed
 ///
@@ -23,6 +23,7 @@ pub(crate) async fn remove_message(
     let context = super::context(&app, &caller, body.reason, &stamp).await?;
     let original = app.original(&room_id, message_id).await?;
     let command = TalkCommand::RemoveMessage { original }.in_room(room_id.clone());
-    let committed = super::execute_in_room(&app, &room_id, command, context).await?;
+    let committed = super::execute_in_room(&app, &room_id, command, context.clone()).await?;
+    delete::unpin(&app, &room_id, message_id, &context).await;
     Ok(Done::of(&committed))
 }

@@ -16,7 +16,7 @@ use utoipa::{
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{
-    answer::NewId,
+    answer::{NewId, NewInvitation},
     app::App,
     moderation::password_reset::IssuedReset,
     problems::Code,
@@ -45,6 +45,7 @@ pub(super) enum Answer {
     Created,
     /// `201`, or `202` until the registration is confirmed.
     Registered,
+    Invitation,
     Done,
     Session,
     PasswordReset,
@@ -63,7 +64,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
+    components(schemas(Problem, NewId, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -72,6 +73,8 @@ pub(super) enum Answer {
         (name = "rooms", description = "Rooms and their members"),
         (name = "talk", description = "Messages and reactions"),
         (name = "moderation", description = "Commands of moderators and operators against abuse"),
+        (name = "reports", description = "Reports to the moderators, and their handling"),
+        (name = "filters", description = "Words and links that texts must not have"),
     )
 )]
 struct Api;
@@ -218,6 +221,11 @@ fn success(answer: Answer) -> (u16, Response) {
         Answer::NoContent => {
             return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
+        Answer::Invitation => {
+            let content = json(NewInvitation::name().into_owned());
+            let created = ResponseBuilder::new().description("Stored; the number of the invitation and its token");
+            created.content("application/json", content)
+        }
         Answer::Created | Answer::Registered => {
             let content = json(NewId::name().into_owned());
             let created = ResponseBuilder::new().description("Stored; the id of the created object");
@@ -240,7 +248,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
-    if matches!(status, 409 | 429 | 503) {
+    if matches!(status, 409 | 429 | 503) || codes.contains(&Code::Muted) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
         let seconds = seconds.description(Some("Seconds to wait before the next try")).build();
         return response.header("Retry-After", seconds).build();

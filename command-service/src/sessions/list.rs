@@ -85,7 +85,8 @@ struct SessionView {
 
 /// Lists the caller's sessions
 ///
-/// At most the latest 100. A session is used when it is refreshed, at least every 15 minutes while its client is active.
+/// At most the latest 100. A session is used when it is refreshed, at least every 15 minutes while its client is
+/// active.
 #[utoipa::path(get, path = "/sessions", tag = "sessions")]
 pub(crate) async fn list_sessions(
     State(app): State<App>,
@@ -133,7 +134,8 @@ pub(crate) async fn end_session(
 ) -> Result<StatusCode, Error> {
     app.signing()?;
     let key = SessionKey { role: caller.role.name().to_owned(), user_id: caller.user_id, session: session.0 };
-    // Only the caller's own: a revocation is stored by the id alone. A repeat completes an end that a crash interrupted.
+    // Only the caller's own: a revocation is stored by the id alone. A repeat completes an end that a crash has
+    // interrupted.
     if !app.sessions.is_known(&key).await? {
         return Err(Code::SessionNotFound.into());
     }

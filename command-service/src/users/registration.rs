@@ -91,6 +91,7 @@ pub(super) async fn register(
         return Err(Code::UserExists.into());
     }
     app.nicknames.claimed().await?;
+    let is_refused = app.text_filter.refuses_nickname(&nickname).await?;
     let (user, version) = app.users.load_latest(&user_id).await?;
     let throttle_key = ThrottleKey::account(&app.secret, &user_id, address);
     let applicant = Applicant { user_id: &user_id, throttle_key, password, address };
@@ -104,6 +105,10 @@ pub(super) async fn register(
             result => Created::of(&result?, &user_id),
         };
         return Ok(Registered::Now(created));
+    }
+    // A registered user, whose request may be a repeat, is answered before.
+    if is_refused {
+        return Err(Code::RefusedByFilter.into());
     }
     let missing = || invalid_field("/contact", "an e-mail address is required to confirm the registration");
     let confirmation = match &app.confirmations {

@@ -223,8 +223,8 @@ impl Accounts {
         Ok(self.0.update_for(&stored.key, &account, stored.revision, lifetime).await?)
     }
 
-    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with a
-    /// conflict if the revision is not current.
+    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with
+    /// a conflict if the revision is not current.
     pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
         let account = Account { state: AccountState::Pending, ..stored.account };
         let revision = self.update(&stored.key, &account, stored.revision).await?;
@@ -262,8 +262,8 @@ impl Accounts {
         Ok(self.0.delete(&box_key(box_id)).await?)
     }
 
-    /// Activates an account and returns the new revision. Its contact address is forgotten. Fails with a conflict if the
-    /// revision is not current.
+    /// Activates an account and returns the new revision. Its contact address is forgotten. Fails with a conflict if
+    /// the revision is not current.
     pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
         let mut account = Account { state: AccountState::Active, ..stored.account };
         if let Some(confirmation) = account.confirmation.take() {

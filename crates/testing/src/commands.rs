@@ -102,7 +102,8 @@ pub fn open(host: &str) -> BoxCommand {
 
 /// Joins the sample room.
 pub fn join(name: &str) -> BoxCommand {
-    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, at: noon() }.in_room(room_id())
+    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, invitation: None, at: noon() }
+        .in_room(room_id())
 }
 
 /// Leaves the sample room.

@@ -118,6 +118,8 @@ fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
         Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
         Source::User { user_id } => (None, format!("user {user_id}")),
         Source::Store { store_id } => (None, format!("store {store_id}")),
+        Source::Filters => (None, "filters".to_owned()),
+        Source::Report { report_id } => (None, format!("report {report_id}")),
         // A claim accompanies an event of the user, or the opening of a room.
         Source::Claim => return None,
     };

@@ -194,7 +194,12 @@ impl BoxStream {
                     .map_err(|error| error.to_string())
             }
             Content::Unreadable { reason, .. } => Err(reason.clone()),
-            Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => Ok(()),
+            Content::User { .. }
+            | Content::Claim
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. } => Ok(()),
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked` are written.
+    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked`
+    /// are written.
     erased: BTreeSet<UserId>,
     /// True if a user was suspended.
     suspended: bool,
@@ -53,7 +54,12 @@ pub(super) async fn project_users(
                 }
             }
             Content::Claim => {}
-            Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
+            Content::Box { .. }
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => {
                 return Err(foreign_commit(commit));
             }
         }
@@ -93,6 +99,8 @@ impl Users {
                 Content::Box { .. }
                 | Content::Claim
                 | Content::Store { .. }
+                | Content::Filters { .. }
+                | Content::Report { .. }
                 | Content::Mark { .. }
                 | Content::Unreadable { .. } => None,
             })

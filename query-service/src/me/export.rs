@@ -61,10 +61,10 @@ pub(crate) struct ExportMe {
 
 /// Exports all data of the caller.
 ///
-/// One line is one JSON object with a `type`: the account and its settings, then each room in which the caller ever was,
-/// with the caller's messages and reactions, then the alarms. Lines of the type `cursor` are in between. An export is
-/// complete if its last line has the type `end`. If the response ends before, drop the lines after the last `cursor`, and
-/// continue with it. One export of a user runs at a time.
+/// One line is one JSON object with a `type`: the account and its settings, then each room in which the caller ever
+/// was, with the caller's messages and reactions, then the alarms. Lines of the type `cursor` are in between. An export
+/// is complete if its last line has the type `end`. If the response ends before, drop the lines after the last
+/// `cursor`, and continue with it. One export of a user runs at a time.
 #[utoipa::path(
     get, path = "/me/export", tag = "me", operation_id = "export_me",
     params(ExportMe, MinPosition),

@@ -1,63 +1,115 @@
-//! Users as moderators and operators see them.
+//! Filters and reports, as moderators see them.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// A user, for moderators and operators.
+/// A word or a link that texts of users must not have.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "user_id": "ana", "nickname": "Ana", "erased": false, "registered_at": "2026-03-01T12:00:00Z",
-    "suspension": { "since": "2026-03-02T12:00:00Z", "until": null, "reason": "Advertising" }
-}))]
-pub(crate) struct ModeratedUserView {
-    /// The id of the user.
+pub(crate) struct FilterView {
+    /// The id of the filter.
+    #[schema(schema_with = schemas::filter_id)]
+    pub(crate) filter_id: String,
+    /// The kind of the pattern: `word` or `link`.
+    #[schema(example = "word")]
+    pub(crate) kind: String,
+    /// The word or the host.
+    #[schema(example = "free soup")]
+    pub(crate) pattern: String,
+    /// The consequence of a match: `refuse` or `mask`.
+    #[schema(example = "refuse")]
+    pub(crate) action: String,
+    /// The time of the last change.
+    pub(crate) changed_at: DateTime<Utc>,
+}
+
+/// The state of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum ReportState {
+    /// It waits for a moderator.
+    Open,
+    /// A moderator handles it.
+    Claimed,
+    /// It is closed.
+    Closed,
+}
+
+impl ReportState {
+    /// Returns the name of the list of reports in this state.
+    pub(crate) fn list(self) -> &'static str {
+        match self {
+            Self::Open => "open reports",
+            Self::Claimed => "claimed reports",
+            Self::Closed => "closed reports",
+        }
+    }
+}
+
+/// A report about a message or a user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReportView {
+    /// The id of the report.
+    #[schema(schema_with = schemas::report_id)]
+    pub(crate) report_id: String,
+    /// The user who has reported.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) reporter: String,
+    /// The reported user: the author of a reported message.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) user_id: String,
-    /// The nickname; null if the user was erased.
+    /// The nickname of the reported user; null if the user was erased or is not registered.
     #[schema(required)]
     pub(crate) nickname: Option<String>,
-    /// True if the user was erased.
-    pub(crate) erased: bool,
-    /// The time of registration.
-    pub(crate) registered_at: DateTime<Utc>,
-    /// The suspension; null if the user is not suspended now.
-    #[schema(required)]
-    pub(crate) suspension: Option<SuspensionView>,
-}
-
-/// The suspension of a user.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SuspensionView {
-    /// The time at which it began, or was changed last.
-    pub(crate) since: DateTime<Utc>,
-    /// The time at which it ends; null if it has no end.
-    #[schema(required)]
-    pub(crate) until: Option<DateTime<Utc>>,
+    /// The room of the reported message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::room_id)]
+    pub(crate) room_id: Option<String>,
+    /// The reported message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::message_id)]
+    pub(crate) message_id: Option<String>,
+    /// The text of the message when it was reported; null in a report about a user, and when it was removed.
+    #[schema(required, max_length = 16000)]
+    pub(crate) text: Option<String>,
+    /// True if the message was deleted.
+    pub(crate) deleted: bool,
     /// The reason.
-    #[schema(required, max_length = 800)]
-    pub(crate) reason: Option<String>,
-}
-
-/// A row of a user. The suspension is null if it is over.
-pub(crate) struct ModeratedUserRow {
-    pub(crate) user_id: String,
-    pub(crate) nickname: Option<String>,
-    pub(crate) registered_at: DateTime<Utc>,
-    pub(crate) suspended_at: Option<DateTime<Utc>>,
-    pub(crate) suspended_until: Option<DateTime<Utc>>,
-    pub(crate) suspension_reason: Option<String>,
-    /// The nickname in the order of the list.
-    pub(crate) name: Option<String>,
-}
-
-impl From<ModeratedUserRow> for ModeratedUserView {
-    fn from(row: ModeratedUserRow) -> Self {
-        let ModeratedUserRow { user_id, nickname, registered_at, suspended_at, .. } = row;
-        let (until, reason) = (row.suspended_until, row.suspension_reason);
-        let suspension = suspended_at.map(|since| SuspensionView { since, until, reason });
-        Self { user_id, erased: nickname.is_none(), nickname, registered_at, suspension }
-    }
+    #[schema(example = "spam")]
+    pub(crate) category: String,
+    /// The words of the reporter, or null.
+    #[schema(required)]
+    pub(crate) note: Option<String>,
+    /// The time of reporting.
+    pub(crate) filed_at: DateTime<Utc>,
+    /// The number of other reports about the message that are not closed.
+    #[schema(minimum = 0)]
+    pub(crate) other_open_reports: i64,
+    /// The state.
+    pub(crate) state: ReportState,
+    /// The moderator who has claimed or closed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) moderator: Option<String>,
+    /// The time at which it was claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) claimed_at: Option<DateTime<Utc>>,
+    /// The time at which it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) closed_at: Option<DateTime<Utc>>,
+    /// The result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "warned")]
+    pub(crate) action: Option<String>,
+    /// The words of the moderator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) resolution_note: Option<String>,
+    /// True if the texts were removed: one of the two users was erased, or the report was closed long ago.
+    pub(crate) forgotten: bool,
 }

@@ -18,6 +18,8 @@ insert into boxes values
     ('west', 'private', '04177', 'West Street 1', 'yard', 51.33, 12.33, 'out_of_service', 'hinge', null, '2026-01-01T10:01:00Z'),
     ('old', 'shared', '04177', 'Old Street 1', 'yard', 51.33, 12.30, 'retired', null, null, '2025-01-01T10:00:00Z');
 
+update boxes set users = '["ana", "ben", "cem", "dan", "eve"]' where box_id = 'west';
+
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values
     ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', false, 'closed', 'expired', 'ana', 2, 5, false, 'collected',

@@ -75,9 +75,9 @@ async fn a_blocked_user_causes_no_alarms_and_does_not_learn_it() {
 
     ana.delete("/users/me/blocks/ben").await.done();
     until_blocks(&mut phone, json!([])).await;
-    until_unread(&mut phone, 4).await;
+    until_unread(&mut phone, 5).await;
     let (shown, unread) = alarms(&ana).await;
-    assert_eq!((shown.len(), unread), (4, json!(4)), "{shown:?}");
+    assert_eq!((shown.len(), unread), (5, json!(5)), "{shown:?}");
     assert!(of_ben.frames().iter().all(|frame| frame["type"] != "blocks"));
 }
 

@@ -77,7 +77,8 @@ impl Webhook {
 }
 
 impl Command {
-    /// Runs the program with the link on its standard input, and everything in variables. Ends it when its time is over.
+    /// Runs the program with the link on its standard input, and everything in variables. Ends it when its time is
+    /// over.
     async fn run(&self, delivery: &Delivery) -> Result<(), String> {
         let inherited = INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
         let expires_at = delivery.expires_at.to_rfc3339();

@@ -153,7 +153,10 @@ fn a_user_id_is_used_once_even_after_an_erasure() {
 
 #[test]
 fn a_reserved_id_cannot_be_registered() {
-    given([]).each_refused([register("system"), register("me"), register("all")], &UserRefusal::UserExists);
+    given([]).each_refused(
+        [register("system"), register("me"), register("all"), register("report_key-1")],
+        &UserRefusal::UserExists,
+    );
 }
 
 #[test]

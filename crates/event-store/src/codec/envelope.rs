@@ -273,6 +273,10 @@ pub enum Decoded {
     Claim,
     /// Events of a store.
     Store(Vec<domain::StoreEvent>),
+    /// Events of the filters.
+    Filters(Vec<domain::FilterEvent>),
+    /// Events of a report.
+    Report(Vec<domain::ReportEvent>),
     /// A user has read up to this message.
     Mark {
         /// The message.
@@ -332,6 +336,8 @@ impl RecordedCommit {
             Source::Room { .. } | Source::Talk { .. } => self.events().map(Decoded::Box),
             Source::User { .. } => self.events().map(Decoded::User),
             Source::Store { .. } => self.events().map(Decoded::Store),
+            Source::Filters => self.events().map(Decoded::Filters),
+            Source::Report { .. } => self.events().map(Decoded::Report),
             Source::Claim => Ok(Decoded::Claim),
             Source::Mark { .. } => match self.events::<MarkEvent>()?.pop() {
                 Some(MarkEvent::RoomRead { message_id }) => Ok(Decoded::Mark { message_id }),

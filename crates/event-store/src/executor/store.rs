@@ -154,7 +154,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         };
         let version = last.sequence;
         let commit = RecordedCommit::parse(&last)?;
-        if let Some(state) = A::stored_state(&commit) {
+        if let Some(state) = A::stored_state(&commit).filter(A::is_complete) {
             return Ok(Versioned { state: Arc::new(state), version });
         }
         Ok(Versioned { state: Arc::new(self.fold(id, version).await?), version })

@@ -181,6 +181,8 @@ const NOT_PERSONAL: [&str; 14] = [
     "read_marker_sharing_set",
     "room_muted",
     "room_unmuted",
+    "filter_set", // Written by operators.
+    "filter_removed",
 ];
 
 #[test]
@@ -196,10 +198,11 @@ fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
         sealed_types.extend((!hidden.is_empty()).then(|| name.to_owned()));
         for (field, value) in data.as_object().unwrap() {
             let Some(text) = value.as_str() else { continue };
-            let is_id =
-                field.ends_with("_id") || ["author", "host", "from", "to", "by", "reply_to"].contains(&&**field);
+            let is_id = field.ends_with("_id")
+                || ["author", "host", "from", "to", "by", "reply_to", "reporter"].contains(&&**field);
             let is_code = field.ends_with("_at")
-                || ["reason", "change", "step", "kind", "sequence", "provider", "locale"].contains(&&**field);
+                || ["reason", "change", "step", "kind", "sequence", "provider", "locale", "category", "action"]
+                    .contains(&&**field);
             let harmless = is_id || is_code || NOT_PERSONAL.contains(&name);
             // The oldest shape of a message predates encryption, and that of a device is not written any more.
             let plain =
@@ -213,6 +216,8 @@ fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
         "message_posted",
         "nickname_changed",
         "quiet_hours_set",
+        "report_filed",
+        "report_resolved",
         "room_opened",
         "user_registered",
     ];

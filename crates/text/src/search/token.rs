@@ -16,7 +16,7 @@ const MAX_TOKENS: u16 = 4096;
 const MAX_WORD: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A run of letters, marks and digits.
     Word,
     /// A character of a script in which words are not, or not only, separated by spaces.
@@ -27,19 +27,19 @@ pub(super) enum Kind {
 
 /// A token of a folded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    pub(super) text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: &'a str,
     /// 1, 2, 3 … in the text.
-    pub(super) position: u16,
+    pub(crate) position: u16,
     /// True if it is of a dense script and directly follows another one.
-    pub(super) is_joined: bool,
+    pub(crate) is_joined: bool,
     /// Its bytes of the original text.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
 /// Passes the tokens of a text in their order.
-pub(super) fn tokenize(text: &str, each: impl FnMut(Token<'_>)) {
+pub(crate) fn tokenize(text: &str, each: impl FnMut(Token<'_>)) {
     let mut tokenizer = Tokenizer { word: String::new(), length: 0, span: 0..0, position: 0, last: None, each };
     fold(text, |character, span| tokenizer.add(character, span));
     tokenizer.end_word();

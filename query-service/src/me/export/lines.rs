@@ -36,7 +36,7 @@ pub(crate) enum ExportLine {
         #[schema(schema_with = schemas::room_id)]
         room_id: String,
     },
-    /// A user whom the user has blocked.
+    /// A blocked user.
     BlockedUser {
         /// The blocked user.
         #[schema(schema_with = schemas::user_id)]

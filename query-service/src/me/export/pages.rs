@@ -43,7 +43,8 @@ pub(super) async fn read(connection: &mut PgConnection, user: &UserId, place: Pl
     }
 }
 
-/// The account and what belongs to it: at most ten devices, 200 muted rooms, 500 blocked users, and a row for each stream.
+/// The account and what belongs to it: at most ten devices, 200 muted rooms, 500 blocked users, and a row for each
+/// stream.
 async fn account(connection: &mut PgConnection, user: &UserId) -> Result<Page, sqlx::Error> {
     let account = query_as!(
         ExportedAccount,

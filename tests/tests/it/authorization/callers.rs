@@ -14,6 +14,7 @@ pub(super) enum Caller {
     Other,
     Kicked,
     Member,
+    CoHost,
     Host,
 }
 
@@ -41,7 +42,7 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SIGNED_IN: [Self; 8] = [
+    pub(super) const SIGNED_IN: [Self; 9] = [
         Self::Operator,
         Self::Moderator,
         Self::Box,
@@ -49,6 +50,7 @@ impl Caller {
         Self::Other,
         Self::Kicked,
         Self::Member,
+        Self::CoHost,
         Self::Host,
     ];
 
@@ -68,6 +70,7 @@ impl Caller {
             Self::Other => "other user",
             Self::Kicked => "kicked",
             Self::Member => "member",
+            Self::CoHost => "co-host",
             Self::Host => "host",
         }
     }

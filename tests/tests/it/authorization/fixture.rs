@@ -1,5 +1,6 @@
 //! A box with a room, and users in every relation to the room.
 
+use serde_json::json;
 use system_tests::{Person, World};
 use testing::requests::{box_details, room_details};
 
@@ -16,6 +17,7 @@ pub(super) struct Fixture {
     /// A moderator of this fixture only, likewise.
     pub(super) moderator: Person,
     pub(super) host: Person,
+    pub(super) co_host: Person,
     pub(super) member: Person,
     pub(super) kicked: Person,
     /// A user who was never a member.
@@ -26,18 +28,20 @@ impl Fixture {
     /// Creates the box and the room.
     pub(super) async fn build(world: &World, number: usize) -> Self {
         let mut fixture = Self::imagine(world, number);
-        let Self { box_id, host, member, kicked, .. } = &fixture;
+        let Self { box_id, host, co_host, member, kicked, .. } = &fixture;
         world.operator().post("/boxes", box_details(box_id)).await.created();
         let opened = host.post(format!("/boxes/{box_id}/rooms"), room_details("pizzeria", 9)).await;
         let room = opened.created();
-        for person in [kicked, member] {
+        for person in [kicked, member, co_host] {
             world.join(person, &room).await;
         }
         let message = member.say(&room, "Hello").await.created();
         let kick = host.delete(format!("/rooms/{room}/members/{}", kicked.id())).await;
         kick.done();
-        for person in [member, kicked] {
-            person.remember_position(&kick);
+        let appointment = host.put(format!("/rooms/{room}/co-hosts/{}", co_host.id()), json!({})).await;
+        appointment.done();
+        for person in [member, kicked, co_host] {
+            person.remember_position(&appointment);
         }
         (fixture.room, fixture.message) = (room, message);
         fixture
@@ -54,6 +58,7 @@ impl Fixture {
             room: format!("box-{number}.1"),
             message: "1".to_owned(),
             host: person("host"),
+            co_host: person("cohost"),
             member: person("member"),
             kicked: person("kicked"),
             other: person("other"),
@@ -66,6 +71,8 @@ impl Fixture {
             ("store", "corner"),
             ("device", "phone"),
             ("emoji", "👍"),
+            ("filter", "free-soup"),
+            ("report", "0f1e2d-1"),
             ("session", "00000000000000000000000000000000"),
         ]
         .map(|(name, value)| (name, value.to_owned()));
@@ -74,6 +81,7 @@ impl Fixture {
             ("room", self.room.clone()),
             ("message", self.message.clone()),
             ("user", self.member.id().to_owned()),
+            ("invitation", "1".to_owned()),
         ];
         own.into_iter().chain(any).collect()
     }

@@ -193,7 +193,9 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
         "room" => &[("room", "no-such-box.1", 404, "room-not-found"), ("room", "box-1.999", 404, "room-not-found")],
         "message" => &[("message", "999999999", 404, "message-not-found")],
         "user" => &[("user", "no-such-user", 404, "member-not-found")],
+        "filter" => &[("filter", "no-such-filter", 404, "filter-not-found")],
         "session" => &[("session", "00000000000000000000000000000000", 404, "session-not-found")],
+        "invitation" => &[("invitation", "99", 404, "invitation-not-found")],
         "device" => &[("device", "no-such-device", 404, "device-not-found")],
         _ => &[],
     }
@@ -205,10 +207,12 @@ pub(crate) fn commands(fixture: &Fixture) -> Vec<Row> {
     rows.push(read_alarms(fixture));
     rows.extend(sessions(fixture));
     rows.extend(catalogue());
+    rows.extend(moderation());
+    rows.extend(reports(fixture));
     rows.extend(rooms(fixture));
     rows.extend(talk(fixture));
     rows.extend(endings(fixture));
-    rows.extend(moderation());
+    rows.extend(measures());
     rows
 }
 
@@ -306,6 +310,10 @@ fn catalogue() -> Vec<Row> {
     let operators = |row: Row| row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden");
     let of_box =
         |operation, body, status| operators(Row::new(operation, Who::Operator, &[("box", "box-9")], body, status));
+    let of_user = |operation| {
+        let params = [("box", "box-9"), ("user", "ana")];
+        operators(Row::new(operation, Who::Operator, &params, Value::Null, 204)).knows("user")
+    };
     let of_store = |operation, body| operators(Row::new(operation, Who::Operator, &[("store", "store-9")], body, 204));
     let store = json!({ "store_id": "store-9", "name": "Nine", "zip_code": "99999", "category": "snacks" });
     let install = Row::new("POST /boxes", Who::Operator, &[], box_details("box-9"), 201);
@@ -323,11 +331,44 @@ fn catalogue() -> Vec<Row> {
             .unknown_is(401, "wrong-credentials")
             .wrong_field("secret", "another secret, which is long enough", 401, "wrong-credentials"),
         of_box("DELETE /boxes/{box}/credentials", Value::Null, 204),
+        of_user("PUT /boxes/{box}/users/{user}"),
+        of_user("DELETE /boxes/{box}/users/{user}"),
         of_box("DELETE /boxes/{box}", Value::Null, 204),
         operators(register).wrong_field("store_id", "noodles", 409, "store-exists"),
         of_store("PATCH /stores/{store}", json!({ "name": "Number Nine", "category": "soups" })),
         of_store("PUT /stores/{store}/availability", json!({ "state": "closed" })),
         of_store("PUT /stores/{store}/retirement", json!({ "reason": "Bankrupt" })),
+    ]
+}
+
+fn reports(fixture: &Fixture) -> Vec<Row> {
+    let body = json!({ "room_id": fixture.room, "message_id": fixture.bens_message, "category": "spam", "note": "no" });
+    let by_operator = |operation, body| {
+        let row = Row::new(operation, Who::Operator, &[("report", "no-report")], body, 404);
+        row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden")
+    };
+    let resolution = json!({ "action": "warned", "note": "once" });
+    vec![
+        Row::new("POST /reports", Who::Ana, &[], body, 201)
+            .not(Who::Stranger, 403, "not-a-member")
+            .not(Who::Operator, 403, "forbidden")
+            .wrong_field("message_id", "999999999", 404, "message-not-found")
+            .wrong_field("user_id", "ben", 422, "invalid-body"),
+        by_operator("PUT /reports/{report}/claim", Value::Null),
+        by_operator("DELETE /reports/{report}/claim", Value::Null),
+        by_operator("PUT /reports/{report}/resolution", resolution),
+    ]
+}
+
+fn moderation() -> Vec<Row> {
+    let by_operator = |operation, body| {
+        let row = Row::new(operation, Who::Operator, &[("filter", "spam-9")], body, 204);
+        row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden")
+    };
+    let filter = json!({ "kind": "word", "pattern": "free soup", "action": "mask" });
+    vec![
+        by_operator("PUT /filters/{filter}", filter).knows("filter").wrong_field("pattern", "*", 422, "invalid-body"),
+        by_operator("DELETE /filters/{filter}", Value::Null),
     ]
 }
 
@@ -351,6 +392,14 @@ fn rooms(fixture: &Fixture) -> Vec<Row> {
             "not-a-member",
         )
     };
+    let of_host = |operation, params: &[(&'static str, &str)], body: Value| {
+        let row = Row::new(operation, Who::Ana, params, body, 204);
+        row.not(Who::Ben, 403, "not-the-host").not(Who::Stranger, 403, "not-a-member")
+    };
+    let about_cleo = |operation, body| of_host(operation, &[room[0], ("user", "cleo")], body);
+    let about_message =
+        |operation| of_host(operation, &[room[0], ("message", fixture.bens_message.as_str())], Value::Null);
+    let invitation = [room[0], ("invitation", "1")];
     vec![
         open.not(Who::Device, 403, "forbidden").wrong_field("store_id", "no-such-store", 404, "store-not-found"),
         Row::new("POST /boxes/{box}/dropped-events", Who::Operator, &the_box, drop, 201)
@@ -362,7 +411,25 @@ fn rooms(fixture: &Fixture) -> Vec<Row> {
         Row::new("POST /rooms/{room}/members", Who::Cleo, &room, json!({ "password": "open sesame" }), 201)
             .not(Who::Ben, 409, "already-member")
             .not(Who::Operator, 403, "forbidden")
-            .wrong_field("password", "open barley", 403, "wrong-password"),
+            .wrong_field("password", "open barley", 403, "wrong-password")
+            .wrong_field("invitation", "unknown", 403, "invalid-room-invitation"),
+        by_host("PATCH /rooms/{room}", json!({ "title": "Noodles", "max_members": 6 }), 204).wrong_field(
+            "store_id",
+            "no-such-store",
+            404,
+            "store-not-found",
+        ),
+        by_host("PUT /rooms/{room}/slow-mode", json!({ "seconds": 0 }), 204),
+        about_cleo("PUT /rooms/{room}/co-hosts/{user}", Value::Null),
+        about_cleo("DELETE /rooms/{room}/co-hosts/{user}", Value::Null).knows("user"),
+        about_cleo("PUT /rooms/{room}/members/{user}/mute", json!({ "minutes": 5 })),
+        about_cleo("DELETE /rooms/{room}/members/{user}/mute", Value::Null).knows("user"),
+        about_message("PUT /rooms/{room}/pins/{message}"),
+        about_message("DELETE /rooms/{room}/pins/{message}").knows("message"),
+        by_host("POST /rooms/{room}/invitations", json!({ "uses": 2, "minutes": 60 }), 201),
+        Row::new("DELETE /rooms/{room}/invitations/{invitation}", Who::Ana, &invitation, Value::Null, 204)
+            .not(Who::Ben, 403, "not-the-host")
+            .not(Who::Stranger, 403, "not-a-member"),
         by_host("PUT /rooms/{room}/step", json!({ "step": "ordering" }), 204),
         by_host("POST /rooms/{room}/extensions", json!({ "hours": 1 }), 201),
     ]
@@ -448,7 +515,7 @@ fn endings(fixture: &Fixture) -> Vec<Row> {
 }
 
 /// Commands on a box, and on a user whom no other row needs.
-fn moderation() -> Vec<Row> {
+fn measures() -> Vec<Row> {
     let dora = [("user", "dora")];
     let row = |operation, body| {
         let row = Row::new(operation, Who::Operator, &dora, body, 204).unknown_is(404, "user-not-found");
@@ -484,6 +551,7 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         read("GET /rooms", &[]),
         read("GET /rooms/{room}", &room),
         of_members("GET /rooms/{room}/members"),
+        of_members("GET /rooms/{room}/invitations").not(Who::Ben, 403, "not-the-host"),
         of_members("GET /rooms/{room}/messages")
             .wrong_query(&[("before", "1"), ("after", "1")])
             .wrong_query(&[("after", "1"), ("around", "1")]),
@@ -503,6 +571,13 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
         read("GET /me/blocks", &[]),
+        Row::new("GET /reports", Who::Operator, &[], Value::Null, 200).not(Who::Ana, 403, "forbidden"),
+        Row::new("GET /reports/{report}", Who::Operator, &[("report", "no-report")], Value::Null, 404).not(
+            Who::Ana,
+            403,
+            "forbidden",
+        ),
+        Row::new("GET /filters", Who::Operator, &[], Value::Null, 200).not(Who::Ana, 403, "forbidden"),
         read("GET /me/export", &[]),
         Row { query: vec![("q", "hello")], ..read("GET /search/messages", &[]) },
         Row { unchecked: vec!["cursor", "ticket"], goes_on: true, ..read("GET /events", &[]) }

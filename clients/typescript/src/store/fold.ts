@@ -1,0 +1,156 @@
+/** The state of a room, folded from its events. */
+
+import { isEvent, type RoomEvent } from '../live/items.js';
+
+/** A message of a room. */
+export interface Message {
+  message_id: string;
+  author: string;
+  /** The text; null if the message was deleted. */
+  body: string | null;
+  posted_at: string;
+  edited_at: string | undefined;
+  deleted: boolean;
+  /** True if the author was erased, and the text with them. */
+  erased: boolean;
+  reply_to: string | null;
+  mentions: readonly string[];
+  mentions_all: boolean;
+  /** The users who reacted, by emoji, in the order of their reactions. */
+  reactions: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What is known of a room. Fields are absent until an event or the card of the room has told them. */
+export interface RoomInfo {
+  title?: string;
+  host?: string;
+  step?: string;
+  closes_at?: string;
+  closed?: boolean;
+}
+
+/** A member of a room. */
+export interface Member {
+  user_id: string;
+  nickname: string | null;
+}
+
+/** The members and the card of a room at some time, for rooms whose first events are not known. */
+export interface Snapshot {
+  members: readonly Member[];
+  info: RoomInfo;
+}
+
+/** The text of an erased message. */
+const ERASED = '[erased]';
+
+/** The state of a room. Events of unknown types change nothing. */
+export class Fold {
+  readonly info: RoomInfo;
+  /** The messages by their ids, the oldest first. */
+  readonly messages = new Map<string, Message>();
+  private readonly inside: Map<string, Member>;
+
+  /** Folds consecutive events. The snapshot may be newer than some of them: each user's last event decides. */
+  constructor(snapshot: Snapshot | undefined, events: Iterable<RoomEvent>) {
+    this.info = { ...snapshot?.info };
+    this.inside = new Map(snapshot?.members.map((member) => [member.user_id, member]));
+    for (const event of events) this.apply(event);
+  }
+
+  /** The members, in the order in which they joined. */
+  get members(): Member[] {
+    return [...this.inside.values()];
+  }
+
+  /** Applies the next event. */
+  apply(event: RoomEvent): void {
+    if (isEvent(event, 'message_posted')) this.onPosted(event);
+    else if (isEvent(event, 'message_edited')) {
+      const { message_id, body, erased, mentions, mentions_all } = event.data;
+      this.change(message_id, (message) =>
+        message.deleted ? message : { ...message, body, erased, mentions, mentions_all, edited_at: event.at },
+      );
+    } else if (isEvent(event, 'message_deleted')) {
+      const gone = { body: null, deleted: true, mentions: [], reactions: new Map() };
+      this.change(event.data.message_id, (message) => ({ ...message, ...gone }));
+    } else if (isEvent(event, 'reaction_added')) {
+      const { message_id, emoji, user_id } = event.data;
+      this.react(message_id, emoji, (users) => [...users.filter((user) => user !== user_id), user_id]);
+    } else if (isEvent(event, 'reaction_removed')) {
+      const { message_id, emoji, user_id } = event.data;
+      this.react(message_id, emoji, (users) => users.filter((user) => user !== user_id));
+    } else this.onRoomEvent(event);
+  }
+
+  /** Removes the texts of an erased user. */
+  erase(author: string): void {
+    for (const [id, message] of this.messages) {
+      if (message.author !== author || message.deleted) continue;
+      this.messages.set(id, { ...message, body: ERASED, erased: true, mentions: [], mentions_all: false });
+    }
+  }
+
+  private onPosted(event: RoomEvent & { data: { message_id: string } }): void {
+    const { message_id, author, body, erased, reply_to, mentions, mentions_all } = (event as PostedEvent).data;
+    this.messages.set(message_id, {
+      message_id,
+      author,
+      body,
+      erased,
+      reply_to,
+      mentions,
+      mentions_all,
+      posted_at: event.at,
+      edited_at: undefined,
+      deleted: body === null,
+      reactions: new Map(),
+    });
+  }
+
+  private onRoomEvent(event: RoomEvent): void {
+    if (isEvent(event, 'room_opened')) {
+      const { title, host, closes_at } = event.data;
+      // The card may be newer.
+      Object.assign(this.info, { host, closes_at, ...this.info, title });
+      if (!this.inside.has(host)) this.inside.set(host, { user_id: host, nickname: null });
+    } else if (isEvent(event, 'member_joined')) {
+      const { user_id, nickname } = event.data;
+      this.inside.delete(user_id);
+      this.inside.set(user_id, { user_id, nickname: nickname ?? null });
+    } else if (isEvent(event, 'member_left') || isEvent(event, 'member_kicked')) this.inside.delete(event.data.user_id);
+    else if (isEvent(event, 'host_transferred')) this.info.host = event.data.to;
+    else if (isEvent(event, 'step_advanced')) this.info.step = event.data.step;
+    else if (isEvent(event, 'room_extended')) this.info.closes_at = event.data.closes_at;
+    else if (isEvent(event, 'room_closed')) this.info.closed = true;
+  }
+
+  /** Changes a message. One that was posted before the first known event is left out. */
+  private change(id: string, change: (message: Message) => Message): void {
+    const message = this.messages.get(id);
+    if (message) this.messages.set(id, change(message));
+  }
+
+  private react(id: string, emoji: string, change: (users: readonly string[]) => readonly string[]): void {
+    this.change(id, (message) => {
+      const users = change(message.reactions.get(emoji) ?? []);
+      const reactions = new Map(message.reactions);
+      if (users.length > 0) reactions.set(emoji, users);
+      else reactions.delete(emoji);
+      return { ...message, reactions };
+    });
+  }
+}
+
+interface PostedEvent {
+  data: Pick<Message, 'message_id' | 'author' | 'body' | 'erased' | 'reply_to' | 'mentions' | 'mentions_all'>;
+}
+
+/** Returns the event without the texts of an erased user. */
+export function withoutTexts(event: RoomEvent, author: string): RoomEvent {
+  const isText = event.type === 'message_posted' || event.type === 'message_edited';
+  if (event.by !== author || !isText) return event;
+  const data = event.data as { body: string | null };
+  if (data.body === null) return event;
+  return { ...event, data: { ...data, body: ERASED, erased: true, mentions: [], mentions_all: false } };
+}
