@@ -132,6 +132,10 @@ impl Refusal for UserRefusal {}
 
 impl Refusal for StoreRefusal {}
 
+impl Refusal for FilterRefusal {}
+
+impl Refusal for ReportRefusal {}
+
 /// Maps a refusal by the rules with its text, which is safe to show.
 impl<R: Refusal> From<CommandError<R>> for Error
 where

@@ -24,10 +24,10 @@ use Code::{
     MemberNotFound, MessageDeleted, MessageNotFound, Muted, NicknameTaken, NicknamesNotReady, NoSession, NotAMember,
     NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded, RefreshTokenReused, RefusedByFilter,
     RegistrationClosed, ReportClaimed, ReportClosed, ReportNotClaimed, ReportNotFound, ReportedUserNotFound,
-    RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists,
-    StoreNotFound, StoreRetired, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts, TooManyConfirmations,
-    TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms, TooManyKicks,
-    TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
+    RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, SlowMode, StepNotForward, StoreClosed,
+    StoreExists, StoreNotFound, StoreRetired, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts,
+    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms,
+    TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
     TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed,
     UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
@@ -173,8 +173,8 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted, RefusedByFilter,
-                TooManyMessages, TooMuchText]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted,
+                RefusedByFilter, SlowMode, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted, RefusedByFilter,
                 TooManyMessages, TooMuchText]))

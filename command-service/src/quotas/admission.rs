@@ -6,7 +6,7 @@ use event_store::{CommandError, EventStoreError};
 use futures::{FutureExt, future::BoxFuture};
 
 use super::counter::Taken;
-use crate::error::Error;
+use crate::{error::Error, problems::Code};
 
 /// A quota that a command is checked against. Returns what it has taken.
 type Check<'a> = Box<dyn Fn() -> Result<Option<Taken>, Error> + Send + Sync + 'a>;

@@ -72,6 +72,14 @@ impl Receiver {
         received[count - 1].1["data"]["link"].as_str().unwrap().strip_prefix(LINK).unwrap().to_owned()
     }
 
+    /// Waits for the link of a contact address and returns its token.
+    async fn token_of(&self, contact: &str) -> String {
+        let of_contact = || self.received().into_iter().find(|(_, request)| request["data"]["contact"] == contact);
+        until("the link is delivered", async || of_contact().is_some()).await;
+        let (_, request) = of_contact().unwrap();
+        request["data"]["link"].as_str().unwrap().strip_prefix(LINK).unwrap().to_owned()
+    }
+
     /// Starts a service that delivers links here.
     async fn service(&self, installation: &Installation, more: &[&str]) -> Service {
         let file = installation.folder().join("confirmation-secret");
@@ -189,19 +197,19 @@ async fn a_nickname_that_was_taken_in_the_meantime_is_replaced_and_links_are_lim
     let service = receiver.service(&installation, &[]).await;
     let open = installation.service(&[]).await;
     assert_eq!(register(&service, "ana", "Ana", "ana@mail.example").await.status, 202);
-    let first = receiver.token(1).await;
+    let first = receiver.token_of("ana@mail.example").await;
     open.register("anna", PASSWORD, "Ana").await.created();
     confirm(&service, json!({ "token": first })).await.refused(409, "nickname-taken");
 
     // The link of a corrected address replaces the former one.
     assert_eq!(register(&service, "ana", "Ana", "ana@post.example").await.status, 202);
-    let second = receiver.token(2).await;
+    let second = receiver.token_of("ana@post.example").await;
     confirm(&service, json!({ "token": first, "nickname": "Annabel" })).await.refused(403, "invalid-confirmation");
     for number in 3..=5 {
         let contact = format!("ana@post{number}.example");
         assert_eq!(register(&service, "ana", "Ana", &contact).await.status, 202);
     }
-    let last = receiver.token(5).await;
+    let last = receiver.token_of("ana@post5.example").await;
     let refused = register(&service, "ana", "Ana", "ana@post6.example").await;
     refused.refused(429, "too-many-confirmations");
     assert!(refused.header("retry-after").is_some());

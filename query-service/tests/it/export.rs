@@ -126,27 +126,28 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
     }
 }
 
-/// Adds many messages, reactions and alarms of ana.
-async fn add_many(world: &World) {
+/// Adds many messages, reactions and alarms of ana, with texts of this many words.
+async fn add_many(world: &World, words: usize) {
     world
-        .sql(
+        .sql(&format!(
             "insert into messages
              select 'north', 'north.2', 1000 + n, 4 + n, case when n % 3 = 0 then 'ana' else 'ben' end, n,
-                    'message ' || n || repeat(' and more', 100), false, null, '2026-01-03T13:00:00Z', null,
-                    case when n % 5 = 0 then '{\"👍\": [\"ben\", \"ana\"]}'::jsonb else '{}' end, '[]', false, null, ''
+                    'message ' || n || repeat(' and more', {words}), false, null, '2026-01-03T13:00:00Z', null,
+                    case when n % 5 = 0 then '{{\"👍\": [\"ben\", \"ana\"]}}'::jsonb else '{{}}' end,
+                    '[]', false, null, ''
              from generate_series(1, 3000) as n;
              insert into alarms
              select 'ana', '2026-01-03T13:00:00Z', 'north', 5000 + n, 'reply', 'north.2', 22, 'ben', 'box-1', 1,
                     5000 + n, 5000 + n, null
-             from generate_series(1, 900) as n",
-        )
+             from generate_series(1, 900) as n"
+        ))
         .await;
 }
 
 #[tokio::test]
 async fn an_export_continues_at_every_cursor_and_is_the_same_as_the_tables() {
     let world = World::with(&["--exports-per-hour", "0"]).await;
-    add_many(&world).await;
+    add_many(&world, 100).await;
     let all = lines(&world, "ana", None).await;
     assert_eq!(all.last().unwrap()["type"], "end");
     let texts = |kind: &str, field: &str| -> Vec<String> {
@@ -181,7 +182,8 @@ async fn an_export_continues_at_every_cursor_and_is_the_same_as_the_tables() {
 #[tokio::test]
 async fn a_client_that_reads_slowly_holds_no_transaction_and_no_connection() {
     let world = World::start().await;
-    add_many(&world).await;
+    // More than the sockets hold.
+    add_many(&world, 1700).await;
     let mut response = request(&world, "ana", None).await;
     assert_eq!(response.status(), 200);
     assert!(response.chunk().await.unwrap().is_some());
@@ -198,7 +200,7 @@ async fn a_client_that_reads_slowly_holds_no_transaction_and_no_connection() {
 #[tokio::test]
 async fn exports_of_an_hour_are_limited_and_foreign_cursors_are_refused() {
     let world = World::with(&["--exports-per-hour", "2"]).await;
-    add_many(&world).await;
+    add_many(&world, 100).await;
     let all = lines(&world, "ana", None).await;
     let cursor = all.iter().find_map(|line| line["cursor"].as_str()).unwrap();
     lines(&world, "ana", Some(cursor)).await;
