@@ -84,7 +84,7 @@ async fn only_allowed_users_use_and_see_a_private_box() {
 
     // A guest comes with an invitation, and sees the box as long as the membership lasts.
     let made = ana.post(format!("/rooms/{room}/invitations"), json!({ "uses": 1, "minutes": 60 })).await;
-    made.created();
+    assert_eq!(made.status, 201, "{made}");
     eve.post(&*path, json!({ "invitation": made.json()["token"] })).await.created();
     eve.get("/boxes/home").await.ok();
     eve.get(&format!("/rooms/{room}")).await.ok();

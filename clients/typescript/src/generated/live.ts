@@ -89,6 +89,13 @@ export interface components {
             /** @enum {string} */
             type: "authorized";
         };
+        /** @description The users whom the user has blocked, at the beginning if there are any, and after each change. Replaces the
+         *     earlier ones: a connection begins without any. */
+        blocks: {
+            /** @enum {string} */
+            type: "blocks";
+            users: string[];
+        };
         /** @description The connection closes with this code. The last frame. */
         bye: {
             /** Format: int32 */

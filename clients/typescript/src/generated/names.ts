@@ -19,6 +19,7 @@ export type ServerFrameType =
   | 'alarms'
   | 'alarms_withdrawn'
   | 'authorized'
+  | 'blocks'
   | 'bye'
   | 'error'
   | 'fetched'
