@@ -39,7 +39,8 @@ pub(crate) async fn context_without_reason(app: &App, caller: &Caller, stamp: &S
         Role::Moderator => ActorRole::Moderator,
         Role::User | Role::Device(_) => return Err(Code::Forbidden.into()),
     };
-    // With an external issuer, the id may also be that of a user, whom another moderator has suspended.
+    // With an external issuer, the id may also be that of a user, and another moderator may have
+    // suspended the user.
     let has_account = app.signing.is_some();
     if role == ActorRole::Moderator && has_account && app.users.load(&caller.user_id).await?.0.is_suspended(stamp.at) {
         return Err(Code::AccountSuspended.into());

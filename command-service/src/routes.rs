@@ -57,7 +57,7 @@ fn registration_routes() -> OpenApiRouter<App> {
             &[UserExists, NicknameTaken, NicknamesNotReady, RefusedByFilter, RegistrationClosed, InvalidInvitation,
                 TooManyAttempts, TooManyRegistrations, TooManyConfirmations, Busy]))
         .routes(command(routes!(users::confirm::confirm_registration), Public, Created,
-            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady]))
+            &[InvalidConfirmation, NicknameTaken, NicknamesNotReady, RefusedByFilter]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
@@ -72,7 +72,8 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Public, Session,
-            &[WrongCredentials, AccountSuspended, Unconfirmed, SignInElsewhere, TooManyAttempts, TooManySignIns, Busy]))
+            &[WrongCredentials, AccountSuspended, Unconfirmed, SignInElsewhere, TooManyAttempts, TooManySignIns,
+                Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
@@ -128,20 +129,22 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
 fn rooms() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(rooms::open::open_room), Users, Created,
-            &[BoxNotFound, AccountSuspended, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, PrivateBox,
-                TooManyOpenRooms, TooManyRooms, RefusedByFilter, Busy]))
+            &[BoxNotFound, AccountSuspended, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed,
+                PrivateBox, TooManyOpenRooms, TooManyRooms, RefusedByFilter, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, AccountSuspended, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, InvalidRoomInvitation,
-                PrivateBox, TooManyJoinedRooms, TooManyAttempts, Busy]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked,
+                InvalidRoomInvitation, PrivateBox, TooManyJoinedRooms, TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::change::change_room), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, OrderPlaced, TooManyMembers, StoreNotFound, StoreClosed,
-                RefusedByFilter, Busy]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, OrderPlaced, TooManyMembers,
+                StoreNotFound, StoreClosed, RefusedByFilter, Busy]))
         .routes(command(routes!(rooms::co_host::appoint_co_host), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyCoHosts]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost,
+                TooManyCoHosts]))
         .routes(command(routes!(rooms::co_host::dismiss_co_host), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
         .routes(command(routes!(rooms::mute::mute_member), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost, TooManyMutes]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost,
+                TooManyMutes]))
         .routes(command(routes!(rooms::mute::unmute_member), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
         .routes(command(routes!(rooms::slow_mode::set_slow_mode), Users, Done,
@@ -154,9 +157,11 @@ fn rooms() -> OpenApiRouter<App> {
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyInvitations]))
         .routes(command(routes!(rooms::invitation::revoke_room_invitation), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, InvitationNotFound]))
-        .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember]))
+        .routes(command(routes!(rooms::leave::leave_room), Users, Done,
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself,
+                TooManyKicks]))
         .routes(command(routes!(rooms::host::transfer_host), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
         .routes(command(routes!(rooms::step::advance_step), Users, Done,
@@ -176,8 +181,8 @@ fn talk_routes() -> OpenApiRouter<App> {
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted,
                 RefusedByFilter, SlowMode, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor, Muted,
-                RefusedByFilter, TooManyMessages, TooMuchText]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor,
+                Muted, RefusedByFilter, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,

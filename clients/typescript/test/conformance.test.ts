@@ -19,7 +19,7 @@ interface Scenario {
     time_limit_ms?: number;
     capacity?: number;
   };
-  steps: Record<string, any>[];
+  steps: (string | Record<string, any>)[];
 }
 
 type Accept = { server?: number | 'any' | 'other'; not_before_ms?: number };
@@ -78,7 +78,8 @@ class Stage {
     }
   }
 
-  private async step(step: Record<string, any>): Promise<void> {
+  private async step(given: string | Record<string, any>): Promise<void> {
+    const step: Record<string, any> = typeof given === 'string' ? { [given]: true } : given;
     if ('connect' in step) this.live.connect();
     else if ('follow' in step) this.live.subscribe(step['follow'].room_id, step['follow'].after_v ?? 'now');
     else if ('unfollow' in step) this.live.unsubscribe(step['unfollow']);

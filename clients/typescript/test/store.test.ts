@@ -69,6 +69,11 @@ test('events are folded, and unknown ones change nothing', () => {
     event(13, 'member_left', { user_id: 'ana' }),
     event(14, 'step_advanced', { step: 'ordering' }),
     event(15, 'cake_eaten', { slices: 2 }),
+    event(17, 'message_pinned', { message_id: '3', replaced: null }),
+    event(18, 'message_pinned', { message_id: '20', replaced: null }),
+    event(19, 'message_pinned', { message_id: '21', replaced: '3' }),
+    event(20, 'message_unpinned', { message_id: '20' }),
+    event(21, 'room_changed', { title: 'Late lunch', title_erased: false, max_members: 6, locked: false }),
     event(16, 'message_edited', {
       message_id: '99',
       body: 'of an earlier page',
@@ -84,8 +89,10 @@ test('events are folded, and unknown ones change nothing', () => {
   );
   assert.deepEqual([two?.body, two?.deleted, fold.messages.size], [null, true, 2]);
   assert.deepEqual(fold.members, [{ user_id: 'cem', nickname: 'Cem' }]);
-  assert.deepEqual({ ...fold.info }, { title: 'Lunch', host: 'cem', closes_at: AT, step: 'ordering' });
-  fold.apply(event(17, 'room_closed', { reason: 'host' }));
+  assert.deepEqual({ ...fold.info }, { title: 'Late lunch', host: 'cem', closes_at: AT, step: 'ordering', pinned: ['21'] });
+  fold.apply(event(22, 'message_deleted', { message_id: '21' }));
+  assert.deepEqual(fold.info.pinned, []);
+  fold.apply(event(23, 'room_closed', { reason: 'host' }));
   assert.equal(fold.info.closed, true);
 });
 

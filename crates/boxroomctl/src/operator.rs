@@ -1,5 +1,5 @@
-//! `boxroomctl operator create` and `moderator create`: create operators, including the first one, and moderators. There
-//! is no default password.
+//! `boxroomctl operator create` and `moderator create`: create operators, including the first one, and moderators.
+//! There is no default password.
 
 use std::{
     fs,

@@ -284,7 +284,8 @@ impl Accounts {
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
-    /// Sets the token for a new password, in place of a former one. Fails with a conflict if the revision is not current.
+    /// Sets the token for a new password, in place of a former one. Fails with a conflict if the revision is not
+    /// current.
     pub async fn set_reset(&self, stored: StoredAccount, reset: PasswordReset) -> Result<(), AccountError> {
         let account = Account { password_reset: Some(reset), ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)

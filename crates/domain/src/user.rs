@@ -264,8 +264,8 @@ named_events! {
             /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
             up_to: BTreeMap<String, u64>,
         }
-        /// The user was suspended, or the suspension has another end from now on. The user can neither sign in nor join,
-        /// open or post, and leaves all open rooms.
+        /// The user was suspended, or the suspension has another end from now on. The user can neither sign in nor
+        /// join, open or post, and leaves all open rooms.
         UserSuspended = "user_suspended" {
             /// The end of the suspension. Absent for one without an end.
             until: Option<DateTime<Utc>>,

@@ -12,8 +12,8 @@ use sqlx::{PgConnection, postgres::types::PgInterval, query};
 use super::{Eraser, work::parse_id};
 use crate::generation::error::ChangeError;
 
-/// The time after a suspension for which the rooms of the user are looked at every half second, in seconds. It is longer
-/// than any command takes.
+/// The time after a suspension for which the rooms of the user are looked at every half second, in seconds. It is
+/// longer than any command takes.
 const WATCHED_SECONDS: i64 = 120;
 
 /// The suspensions after which the sessions have been ended: the user and the time. This ends the sessions of a user

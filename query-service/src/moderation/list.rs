@@ -117,7 +117,10 @@ async fn newest(
             (
                 select u.* from users u
                 where ($1::text is null or $1 = 'active')
-                    and ($1 is null or u.nickname is not null and (u.suspended_at is null or u.suspended_until <= now()))
+                    and (
+                        $1 is null
+                        or u.nickname is not null and (u.suspended_at is null or u.suspended_until <= now())
+                    )
                     and u.registered_at <= $2 and (u.registered_at < $2 or u.user_id > $3)
                 order by u.registered_at desc, u.user_id
                 limit $4

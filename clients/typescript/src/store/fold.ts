@@ -27,6 +27,8 @@ export interface RoomInfo {
   step?: string;
   closes_at?: string;
   closed?: boolean;
+  /** The ids of the pinned messages, the oldest pin first. */
+  pinned?: readonly string[];
 }
 
 /** A member of a room. */
@@ -72,6 +74,7 @@ export class Fold {
         message.deleted ? message : { ...message, body, erased, mentions, mentions_all, edited_at: event.at },
       );
     } else if (isEvent(event, 'message_deleted')) {
+      this.unpin(event.data.message_id);
       const gone = { body: null, deleted: true, mentions: [], reactions: new Map() };
       this.change(event.data.message_id, (message) => ({ ...message, ...gone }));
     } else if (isEvent(event, 'reaction_added')) {
@@ -80,6 +83,13 @@ export class Fold {
     } else if (isEvent(event, 'reaction_removed')) {
       const { message_id, emoji, user_id } = event.data;
       this.react(message_id, emoji, (users) => users.filter((user) => user !== user_id));
+    } else if (event.type === 'message_pinned') {
+      const { message_id, replaced } = event.data as { message_id: string; replaced?: string | null };
+      if (replaced != null) this.unpin(replaced);
+      this.unpin(message_id);
+      this.info.pinned = [...(this.info.pinned ?? []), message_id];
+    } else if (event.type === 'message_unpinned') {
+      this.unpin((event.data as { message_id: string }).message_id);
     } else this.onRoomEvent(event);
   }
 
@@ -123,6 +133,11 @@ export class Fold {
     else if (isEvent(event, 'step_advanced')) this.info.step = event.data.step;
     else if (isEvent(event, 'room_extended')) this.info.closes_at = event.data.closes_at;
     else if (isEvent(event, 'room_closed')) this.info.closed = true;
+    else if (event.type === 'room_changed') this.info.title = (event.data as { title: string }).title;
+  }
+
+  private unpin(id: string): void {
+    if (this.info.pinned) this.info.pinned = this.info.pinned.filter((pinned) => pinned !== id);
   }
 
   /** Changes a message. One that was posted before the first known event is left out. */

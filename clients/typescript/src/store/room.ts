@@ -284,6 +284,7 @@ async function snapshotOf(client: Boxroom, roomId: string): Promise<Snapshot> {
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
   const { title, host, step, closes_at } = card;
-  const info: RoomInfo = { title, step, closes_at, ...(host == null ? {} : { host }) };
+  const { pinned } = card as { pinned?: readonly string[] | null };
+  const info: RoomInfo = { title, step, closes_at, ...(host == null ? {} : { host }), ...(pinned == null ? {} : { pinned }) };
   return { members, info };
 }

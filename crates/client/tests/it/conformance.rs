@@ -61,7 +61,7 @@ enum Token {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Step {
-    Connect(bool),
+    Connect,
     Follow { room_id: String, after_v: Option<u64> },
     Unfollow(String),
     Fetch { name: String, room_id: String, after_v: u64 },
@@ -70,8 +70,8 @@ enum Step {
     Deliver(Vec<Value>),
     DeliverExactly(Vec<Value>),
     DeliverEvents(Vec<Versions>),
-    End(bool),
-    Ended(bool),
+    End,
+    Ended,
     Accept(Accept),
     Greet(Greet),
     Receive(Value),
@@ -82,8 +82,8 @@ enum Step {
     Events(Vec<Versions>),
     Close { code: u16, reason: String },
     Bye { code: u16, reason: String, retry_ms: Option<u64> },
-    Drop(bool),
-    Gone(bool),
+    Drop,
+    Gone,
     WaitMs(u64),
 }
 

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// A signed-in user: only users have rooms, alarms and a name. Ids of operators, moderators and boxes are separate names,
-/// which a user may have too.
+/// A signed-in user: only users have rooms, alarms and a name. Ids of operators, moderators and boxes are separate
+/// names, which a user may have too.
 #[derive(Debug, Clone)]
 pub struct AsUser(pub UserId);
 

@@ -1,4 +1,4 @@
-//! Accounts: who may suspend whom, erasure by an operator, lost passwords, and the list of users.
+//! Accounts: the rights to suspend, erasure by an operator, lost passwords, and the list of users.
 
 use harness::{Role, StackOptions};
 use serde_json::{Value, json};

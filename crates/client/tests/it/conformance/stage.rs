@@ -84,7 +84,7 @@ impl Stage {
 
     async fn step(&mut self, step: Step, context: &str) {
         match step {
-            Step::Connect(_) => {
+            Step::Connect => {
                 self.client();
             }
             Step::Follow { room_id, after_v } => {
@@ -113,8 +113,8 @@ impl Stage {
                 let expected = Versions::all(&versions).map(|v| json!({ "event": { "v": v } })).collect();
                 self.deliver_all(expected, true, context).await;
             }
-            Step::End(_) => self.inbox = None,
-            Step::Ended(_) => {
+            Step::End => self.inbox = None,
+            Step::Ended => {
                 let item = self.next_item(context).await;
                 assert!(item.is_none(), "{context}: {item:?}");
             }
@@ -158,8 +158,8 @@ impl Stage {
                 self.peer().say(bye).await;
                 self.peer().close(code, &reason).await;
             }
-            Step::Drop(_) => self.peer = None,
-            Step::Gone(_) => self.peer().until_gone().await,
+            Step::Drop => self.peer = None,
+            Step::Gone => self.peer().until_gone().await,
             Step::WaitMs(ms) => sleep(Duration::from_millis(ms)).await,
             other => panic!("not a step of a service: {other:?}"),
         }
