@@ -129,6 +129,7 @@ fn full_room(box_id: &BoxId, kicks: usize) -> (DeliveryBox, RoomId) {
     for event in state.decide(install(box_id)).unwrap() {
         state.apply(event);
     }
+    state.apply(BoxEvent::Box(OwnEvent::UserAllowed { user_id: user(0) }));
     for mut event in state.decide(open(&user(0), noon())).unwrap() {
         if let BoxEvent::Room { room_id: decrypted, event: RoomEvent::RoomOpened { .. } } = &mut event {
             *decrypted = room_id.clone();
