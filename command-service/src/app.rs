@@ -135,7 +135,7 @@ impl App {
     }
 
     /// Executes a command of a user on a room. Reports a missing box as a missing room. Rejects commands from erased
-    /// users, even while their token is valid.
+    /// and suspended users, even while their token is valid.
     pub(crate) async fn in_room(
         &self,
         room_id: &RoomId,
@@ -165,13 +165,20 @@ impl App {
         context: CommandContext,
         prepare: &Preparation<'_, DeliveryBox>,
     ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
-        if self.users.load(&context.actor).await?.0.is_erased() {
-            return Err(CommandError::Erased);
-        }
+        self.require_active(&context).await?;
         match self.boxes.execute_prepared(room_id.box_id(), command, context, prepare).await {
             Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
             result => result,
         }
+    }
+
+    /// Rejects a user who was erased or is suspended, even while the token is valid.
+    pub(crate) async fn require_active(&self, context: &CommandContext) -> Result<(), CommandError<BoxRefusal>> {
+        let (user, _) = self.users.load(&context.actor).await?;
+        if user.is_erased() {
+            return Err(CommandError::Erased);
+        }
+        if user.is_suspended(context.at) { Err(CommandError::Suspended) } else { Ok(()) }
     }
 
     /// Returns true if a store takes orders, or `store-not-found`.

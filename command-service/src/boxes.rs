@@ -6,6 +6,7 @@ pub(crate) mod drop_event;
 pub(crate) mod install;
 pub(crate) mod reports;
 pub(crate) mod retire;
+pub(crate) mod retirement;
 pub(crate) mod service_state;
 pub(crate) mod users;
 

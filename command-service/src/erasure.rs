@@ -1,5 +1,5 @@
-//! Requests of the projectors' eraser over NATS. NATS permissions keep all other processes out; one command-service
-//! answers each request.
+//! Requests of the projectors' eraser over NATS, about erased and suspended users. NATS permissions keep all other
+//! processes out; one command-service answers each request.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use service_kit::clock;
 use tokio::time::sleep;
 use wire::transient;
 
-use crate::{app::App, error::Error, problems::Code, users::erase};
+use crate::{app::App, error::Error, moderation::suspension, problems::Code, users::erase};
 
 /// The queue group that all command-services share. It is not stored.
 const QUEUE_GROUP: &str = "command-service";
@@ -32,6 +32,21 @@ struct EraseAuthor {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DestroyKey {
+    user_id: UserId,
+}
+
+/// Asks to remove a suspended user from the open room of a box.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemoveSuspended {
+    user_id: UserId,
+    box_id: BoxId,
+}
+
+/// Asks to end the sessions of a suspended user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndSessions {
     user_id: UserId,
 }
 
@@ -70,6 +85,8 @@ async fn answer(client: Client, app: App, request: Message) {
         "erase_author" => erase_author(&app, &request.payload).await,
         "forget_report" => forget_report(&app, &request.payload).await,
         "destroy_key" => destroy_key(&app, &request.payload).await,
+        "remove_suspended" => remove_suspended(&app, &request.payload).await,
+        "end_sessions" => end_sessions(&app, &request.payload).await,
         _ => Err(Code::UnknownCommand.into()),
     };
     let answer = match done {
@@ -93,16 +110,46 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
     if !user.is_erased() {
         return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
-    let context = CommandContext {
-        request_hash: app.secret.hash(&[b"erase_author", user_id.as_str().as_bytes(), box_id.as_str().as_bytes()]),
-        command_id: Some(key),
+    let context = context(app, "erase_author", &user_id, &box_id, Some(key));
+    let command = BoxCommand::Box(OwnCommand::EraseAuthor { user_id, at: context.at });
+    app.boxes.execute(&box_id, command, context).await?;
+    Ok(json!({}))
+}
+
+/// Returns the context of a command of the system on a box, because of this user.
+fn context(app: &App, verb: &str, user_id: &UserId, box_id: &BoxId, key: Option<String>) -> CommandContext {
+    let parts = [verb.as_bytes(), user_id.as_str().as_bytes(), box_id.as_str().as_bytes()];
+    CommandContext {
+        request_hash: app.secret.hash(&parts),
+        command_id: key,
         actor: UserId::system(),
         role: ActorRole::System,
         at: clock::now(),
         traceparent: None,
-    };
-    let command = BoxCommand::Box(OwnCommand::EraseAuthor { user_id, at: context.at });
-    app.boxes.execute(&box_id, command, context).await?;
+        reason: None,
+    }
+}
+
+/// Removes a suspended user from the open room of a box, as the system. Has no effect on a user who was reinstated.
+async fn remove_suspended(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    app.clock.require().await?;
+    let RemoveSuspended { user_id, box_id } = parse(payload)?;
+    let context = context(app, "remove_suspended", &user_id, &box_id, None);
+    let (user, _) = app.users.load_latest(&user_id).await?;
+    if user.is_suspended(context.at) {
+        let command = BoxCommand::Box(OwnCommand::RemoveSuspended { user_id, at: context.at });
+        app.boxes.execute(&box_id, command, context).await?;
+    }
+    Ok(json!({}))
+}
+
+/// Ends the sessions of a suspended user: the command-service that suspended the user may have crashed before.
+async fn end_sessions(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    let EndSessions { user_id } = parse(payload)?;
+    let (user, _) = app.users.load_latest(&user_id).await?;
+    if user.is_suspended(clock::now()) {
+        suspension::end_sessions(app, &user_id).await?;
+    }
     Ok(json!({}))
 }
 
@@ -126,6 +173,7 @@ async fn forget_report(app: &App, payload: &[u8]) -> Result<Value, Error> {
         role: ActorRole::System,
         at: clock::now(),
         traceparent: None,
+        reason: None,
     };
     app.reports.execute(&report_id, ReportCommand::ForgetReport, context).await?;
     Ok(json!({}))

@@ -149,6 +149,7 @@ where
             }
             CommandError::KeyReused => Code::IdempotencyKeyReused.into(),
             CommandError::Erased => Code::UserNotFound.into(),
+            CommandError::Suspended => Code::AccountSuspended.into(),
             // The caller of the executor knows the reason, except in a race with another attempt.
             CommandError::NotPrepared | CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
@@ -287,6 +288,7 @@ impl From<&StoreRefusal> for Code {
         match refusal {
             StoreRefusal::StoreExists => Self::StoreExists,
             StoreRefusal::StoreNotFound => Self::StoreNotFound,
+            StoreRefusal::StoreRetired => Self::StoreRetired,
         }
     }
 }

@@ -10,6 +10,7 @@ mod routes;
 
 mod boxes;
 mod filters;
+mod moderation;
 mod reports;
 mod rooms;
 mod sessions;

@@ -40,6 +40,16 @@ pub(crate) struct StorePath {
     pub(crate) store_id: StoreId,
 }
 
+/// A user.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The user.
+    #[serde(rename = "user")]
+    #[param(rename = "user", value_type = schemas::UserId, inline)]
+    pub(crate) user_id: UserId,
+}
+
 /// One of the caller's devices.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -67,16 +77,6 @@ pub(crate) struct RoomPath {
     #[serde(rename = "room")]
     #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
-}
-
-/// Another user.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct UserPath {
-    /// The user.
-    #[serde(rename = "user")]
-    #[param(rename = "user", value_type = schemas::UserId, inline)]
-    pub(crate) user_id: UserId,
 }
 
 /// A filter.

@@ -42,6 +42,10 @@ problems! {
         "A replaced token of the session was used again. It may be stolen, so the session has ended; sign in again.";
     WrongCredentials 401 "wrong-credentials" "Wrong id or password"
         "No account has this id and password, or no box has this id and secret.";
+    InvalidResetToken 401 "invalid-reset-token" "The token for a new password is not valid"
+        "The token is malformed, was used, has expired, or was replaced by a later one.";
+    AccountSuspended 403 "account-suspended" "The account is suspended"
+        "A moderator has suspended the account. It can neither sign in nor join, open or post.";
     RecentSignInNeeded 403 "recent-sign-in-needed" "Give the password, or sign in again"
         "The request needs the password of the account, or a token from a sign-in of at most five minutes ago.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
@@ -76,7 +80,7 @@ problems! {
     BoxNotFound 404 "box-not-found" "Box not found" "No box has this id.";
     RoomNotFound 404 "room-not-found" "Room not found" "No room has this id.";
     StoreNotFound 404 "store-not-found" "Store not found" "No store has this id.";
-    UserNotFound 404 "user-not-found" "User not found" "The caller is not registered as a user, or was erased.";
+    UserNotFound 404 "user-not-found" "User not found" "The caller or the named user is not registered, or was erased.";
     DeviceNotFound 404 "device-not-found" "Device not found" "The caller has no device with this id.";
     FilterNotFound 404 "filter-not-found" "Filter not found" "No filter has this id.";
     ReportNotFound 404 "report-not-found" "Report not found" "No report has this id.";
@@ -94,6 +98,7 @@ problems! {
     TooManyReactions 409 "too-many-reactions" "Too many reactions to this message"
         "A message has at most 20 different reactions, and 10 of one user.";
     BoxRetired 409 "box-retired" "The box is retired" "The box was retired for good.";
+    StoreRetired 409 "store-retired" "The store is retired" "The store was retired for good.";
     StoreExists 409 "store-exists" "The store id is taken" "A store with this id exists already.";
     StoreClosed 409 "store-closed" "The store is closed" "No room can be opened for the store now.";
     RoomClosed 409 "room-closed" "The room is closed" "The room was closed, or its deadline has passed.";
@@ -101,6 +106,8 @@ problems! {
     AlreadyMember 409 "already-member" "You are already a member of this room" "The caller is already a member.";
     CannotKickYourself 409 "cannot-kick-yourself" "You cannot kick yourself"
         "The host can leave the room or transfer the host's role instead.";
+    CannotSuspendYourself 409 "cannot-suspend-yourself" "You cannot suspend yourself"
+        "An account can neither suspend nor reinstate itself.";
     IsTheHost 409 "is-the-host" "This member is the host" "The host cannot be muted, and is no co-host.";
     TooManyCoHosts 409 "too-many-co-hosts" "Too many co-hosts" "A room has at most five co-hosts.";
     TooManyMutes 409 "too-many-mutes" "Too many muted users" "At most 200 users of a room can be muted.";

@@ -16,6 +16,7 @@ use utoipa::{
 };
 
 use crate::{
+    moderation::password_reset,
     passwords::MIN_ROOM_PASSWORD,
     sessions::{device, refresh_token},
     users::{
@@ -93,6 +94,8 @@ schemas! {
     Address => line(values::Address::MAX_CHARS, values::Address::MAX_BYTES, "Markt 1");
     /// A reason given by an operator.
     Reason => line(values::Reason::MAX_CHARS, values::Reason::MAX_BYTES, "The door is stuck");
+    /// A token for a new password.
+    ResetToken => string(1, password_reset::MAX_CHARS, "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
     /// A push provider.

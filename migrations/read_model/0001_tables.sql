@@ -212,7 +212,11 @@ create table users (
     -- false if other members are not shown the user's read markers
     share_read_markers bool not null,
     -- {"time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00"}; null if there are none
-    quiet_hours jsonb
+    quiet_hours jsonb,
+    -- null if the user is not suspended; a suspension with an end may be over
+    suspended_at timestamptz,
+    suspended_until timestamptz,
+    suspension_reason text
 );
 
 -- Rooms that a user does not want to be disturbed by.
@@ -258,6 +262,8 @@ create table stores (
     zip_code text not null,
     category text,
     open bool not null,
+    -- for good
+    retired bool not null,
     registered_at timestamptz not null,
     -- the words of the name
     words tsvector not null

@@ -57,7 +57,12 @@ create index if not exists reports_of_message on reports (room_id, message_id) w
 create index if not exists reports_by_closing on reports (closed_at) where not forgotten;
 create index if not exists reports_of_reporter on reports (reporter) where not forgotten;
 create index if not exists reports_of_user on reports (user_id) where not forgotten;
-create index if not exists users_erased on users (user_id) where nickname is null;
+create index if not exists users_erased on users (registered_at desc, user_id) where nickname is null;
+create index if not exists users_by_registration on users (registered_at desc, user_id);
+create index if not exists users_suspended on users (registered_at desc, user_id) where suspended_at is not null;
+-- Nicknames by their beginnings, without regard to case.
+create index if not exists users_by_nickname on users (lower(nickname) text_pattern_ops, user_id)
+    where nickname is not null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
 create index if not exists stores_by_words on stores using gin (words) with (gin_pending_list_limit = 1024);
 create index if not exists stores_by_zip_code on stores (zip_code, registered_at desc, store_id);

@@ -24,6 +24,8 @@ pub struct Commit {
     pub at: DateTime<Utc>,
     /// The trace of the command, if it is traced.
     pub traceparent: Option<String>,
+    /// The reason for the command, if it has one.
+    pub reason: Option<String>,
     /// The content.
     pub content: Content,
 }
@@ -95,6 +97,7 @@ impl From<RecordedCommit> for Commit {
             role: recorded.role,
             at: recorded.at,
             traceparent: recorded.traceparent,
+            reason: recorded.reason,
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Erases deleted users from the read models and the log. One projector erases at a time. Its whole state is in the
-//! read model and the control tables, so that the next eraser continues after a crash.
+//! Erases deleted users from the read models and the log, and removes suspended users from open rooms. One projector
+//! does so at a time. Its whole state is in the read model and the control tables, so that the next eraser continues
+//! after a crash.
 
 mod control;
+mod suspensions;
 mod work;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -23,6 +25,7 @@ use crate::{
 };
 use control::Pending;
 pub(crate) use control::report;
+use suspensions::EndedSessions;
 
 /// The pause between two rounds while users are being erased.
 const TICK: Duration = Duration::from_millis(500);
@@ -79,8 +82,9 @@ impl Eraser {
         leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
             let (mut kept, mut changes) = (KeptConnection::default(), self.changes.clone());
+            let mut ended = EndedSessions::default();
             loop {
-                if self.run_round(&mut kept).await? {
+                if self.run_round(&mut kept, &mut ended).await? {
                     // Closed reports are looked for from time to time.
                     let _ = timeout(self.report_retention.to_std().unwrap_or(MAX_WAIT), changes.wait()).await;
                 } else {
@@ -94,8 +98,8 @@ impl Eraser {
         }
     }
 
-    /// Takes the next step of every pending erasure. Returns true if there is none.
-    async fn run_round(&self, kept: &mut KeptConnection) -> Result<bool, ChangeError> {
+    /// Takes the next step of every pending erasure and suspension. Returns true if there is none.
+    async fn run_round(&self, kept: &mut KeptConnection, ended: &mut EndedSessions) -> Result<bool, ChangeError> {
         if let Some((number, connection)) = &mut kept.0
             && control::is_idle(connection, *number).await?
             && work::reports_to_forget(connection, self.report_retention).await?.is_empty()
@@ -112,10 +116,11 @@ impl Eraser {
         };
         let Some(active) = active else { return Ok(true) };
         let connection = kept.to(active, &self.database).await?;
+        let enforced = self.enforce_suspensions(connection, ended).await?;
         control::discover(connection).await?;
         let has_reports = self.forget_reports(connection).await?;
         if control::pending(connection).await?.is_empty() {
-            return Ok(!has_reports);
+            return Ok(enforced && !has_reports);
         }
         // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;

@@ -1,4 +1,6 @@
-//! The means of operators against abuse.
+//! The means of moderators and operators against abuse.
 
 pub(crate) mod filters;
+pub(crate) mod list;
 pub(crate) mod reports;
+pub(crate) mod show;

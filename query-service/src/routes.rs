@@ -38,6 +38,8 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
         .routes(routes!(users::list::list_users))
+        .routes(routes!(moderation::list::list_users))
+        .routes(routes!(moderation::show::show_user))
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
@@ -81,7 +83,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "users", description = "Users as others see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
-        (name = "moderation", description = "The means of operators against abuse"),
+        (name = "moderation", description = "The means of moderators and operators against abuse"),
         (name = "live", description = "Live events"),
     )
 )]

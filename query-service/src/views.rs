@@ -7,6 +7,7 @@ pub(crate) use me::{
     QuietHoursView,
 };
 pub(crate) use messages::{MessageView, Reactions};
+pub(crate) use moderated_users::{ModeratedUserRow, ModeratedUserView};
 pub(crate) use moderation::{FilterView, ReportState, ReportView};
 pub(crate) use rooms::{
     ClosedReason, InvitationView, LobbyRoomView, MemberView, Pins, RoomStatus, RoomView, Standing, Step,
@@ -18,6 +19,7 @@ mod boxes;
 mod events;
 mod me;
 mod messages;
+mod moderated_users;
 mod moderation;
 mod rooms;
 mod stores;

@@ -2,9 +2,12 @@
 
 use axum::extract::State;
 use domain::ReportCommand;
-use service_kit::{auth::AsOperator, extract::Path};
+use service_kit::{
+    auth::{AsModerator, Role},
+    extract::Path,
+};
 
-use crate::{answer::Done, app::App, error::Error, paths::ReportPath, request::BareCommand};
+use crate::{answer::Done, app::App, error::Error, moderation, paths::ReportPath, request::BareCommand};
 
 /// Claims a report
 ///
@@ -12,12 +15,13 @@ use crate::{answer::Done, app::App, error::Error, paths::ReportPath, request::Ba
 #[utoipa::path(put, path = "/reports/{report}/claim", tag = "reports", params(ReportPath))]
 pub(crate) async fn claim_report(
     State(app): State<App>,
-    AsOperator(by): AsOperator,
+    AsModerator(caller): AsModerator,
     Path(ReportPath { report_id }): Path<ReportPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let context = stamp.by_operator(&by);
-    let committed = app.reports.execute(&report_id, ReportCommand::ClaimReport { by }, context).await?;
+    let context = moderation::context_without_reason(&app, &caller, &stamp).await?;
+    let command = ReportCommand::ClaimReport { by: caller.user_id };
+    let committed = app.reports.execute(&report_id, command, context).await?;
     Ok(Done::of(&committed))
 }
 
@@ -27,11 +31,12 @@ pub(crate) async fn claim_report(
 #[utoipa::path(delete, path = "/reports/{report}/claim", tag = "reports", params(ReportPath))]
 pub(crate) async fn release_report(
     State(app): State<App>,
-    AsOperator(by): AsOperator,
+    AsModerator(caller): AsModerator,
     Path(ReportPath { report_id }): Path<ReportPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let context = stamp.by_operator(&by);
-    let committed = app.reports.execute(&report_id, ReportCommand::ReleaseReport { by, of_any: true }, context).await?;
+    let context = moderation::context_without_reason(&app, &caller, &stamp).await?;
+    let command = ReportCommand::ReleaseReport { by: caller.user_id, of_any: caller.role == Role::Operator };
+    let committed = app.reports.execute(&report_id, command, context).await?;
     Ok(Done::of(&committed))
 }

@@ -125,7 +125,7 @@ async fn look_up(app: &App, target: &Target, reporter: &UserId) -> Result<(UserI
     match target {
         Target::User(user_id) => {
             let (user, _) = app.users.load_latest(user_id).await?;
-            if !user.is_registered() || user.is_erased() {
+            if user.nickname().is_none() {
                 return Err(Code::ReportedUserNotFound.into());
             }
             Ok((user_id.clone(), None))

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use domain::{ReportAction, ReportCommand, values::ReportNote};
 use eserde::Deserialize;
-use service_kit::{auth::AsOperator, extract::Path};
+use service_kit::{auth::AsModerator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{answer::Done, app::App, error::Error, paths::ReportPath, request::Command, schemas};
+use crate::{answer::Done, app::App, error::Error, moderation, paths::ReportPath, request::Command, schemas};
 
 /// The result of handling a report.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,11 +32,12 @@ pub(crate) struct ResolveReport {
 )]
 pub(crate) async fn resolve_report(
     State(app): State<App>,
-    AsOperator(by): AsOperator,
+    AsModerator(caller): AsModerator,
     Path(ReportPath { report_id }): Path<ReportPath>,
     Command { body: ResolveReport { action, note }, stamp }: Command<ResolveReport>,
 ) -> Result<Done, Error> {
-    let context = stamp.by_operator(&by);
-    let committed = app.reports.execute(&report_id, ReportCommand::ResolveReport { by, action, note }, context).await?;
+    let context = moderation::context_without_reason(&app, &caller, &stamp).await?;
+    let command = ReportCommand::ResolveReport { by: caller.user_id, action, note };
+    let committed = app.reports.execute(&report_id, command, context).await?;
     Ok(Done::of(&committed))
 }

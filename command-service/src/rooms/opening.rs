@@ -18,6 +18,7 @@ pub(super) async fn open(
     is_refused: bool,
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
+    app.require_active(&context).await?;
     let is_scheduled = AtomicBool::new(false);
     let admission = app.quotas.opening(host).unless_refused(is_refused);
     let prepare = |events: &[BoxEvent]| {

@@ -18,6 +18,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::{
     answer::{NewId, NewInvitation},
     app::App,
+    moderation::password_reset::IssuedReset,
     problems::Code,
     sessions::{Session as SessionTokens, list::SessionList},
     users::confirmation::Unconfirmed,
@@ -31,9 +32,10 @@ const TOKEN: &str = "token";
 pub(super) enum Access {
     Public,
     SignedIn,
-    UsersAndOperators,
+    People,
     Users,
     Operators,
+    Moderators,
     Boxes,
 }
 
@@ -46,6 +48,7 @@ pub(super) enum Answer {
     Invitation,
     Done,
     Session,
+    PasswordReset,
     Sessions,
     NoContent,
 }
@@ -61,7 +64,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, NewInvitation, SessionTokens, SessionList, Unconfirmed)),
+    components(schemas(Problem, NewId, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -69,6 +72,7 @@ pub(super) enum Answer {
         (name = "stores", description = "Stores for orders"),
         (name = "rooms", description = "Rooms and their members"),
         (name = "talk", description = "Messages and reactions"),
+        (name = "moderation", description = "Commands of moderators and operators against abuse"),
         (name = "reports", description = "Reports to the moderators, and their handling"),
         (name = "filters", description = "Words and links that texts must not have"),
     )
@@ -124,9 +128,10 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     let allowed = match access {
         Access::Public => "No token required.",
         Access::SignedIn => "Requires any valid token.",
-        Access::UsersAndOperators => "Requires the role user or operator.",
+        Access::People => "Requires the role user, operator or moderator.",
         Access::Users => "Requires the role user.",
         Access::Operators => "Requires the role operator.",
+        Access::Moderators => "Requires the role moderator or operator.",
         Access::Boxes => "Requires a token of the box itself.",
     };
     let description = operation.description.take().filter(|text| !text.is_empty());
@@ -204,6 +209,10 @@ fn success(answer: Answer) -> (u16, Response) {
         Answer::Session => {
             let session = json(SessionTokens::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
+        }
+        Answer::PasswordReset => {
+            let issued = json(IssuedReset::name().into_owned());
+            return (201, ResponseBuilder::new().description("Issued").content("application/json", issued).build());
         }
         Answer::Sessions => {
             let list = json(SessionList::name().into_owned());

@@ -18,12 +18,12 @@ use crate::{
     request::Command, schemas,
 };
 
-/// The sign-in of a user or an operator.
+/// The sign-in of a user, an operator or a moderator.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse", "device": "Ana's phone" }))]
 pub(crate) struct OpenSession {
-    /// The user or operator.
+    /// The user, operator or moderator.
     #[schema(value_type = schemas::UserId)]
     #[eserde(compat)]
     user_id: UserId,
@@ -47,7 +47,7 @@ pub(crate) async fn open_session(
     State(app): State<App>,
     address: ClientAddress,
     user_agent: UserAgent,
-    Command { body, .. }: Command<OpenSession>,
+    Command { body, stamp }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
     let stored = app.accounts.get(&body.user_id).await?;
@@ -59,11 +59,16 @@ pub(crate) async fn open_session(
         .await?;
     let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
-    if role == Role::User {
-        // An account may still be pending, or briefly outlive its user: the log decides.
+    if matches!(role, Role::User | Role::Moderator) {
         let (user, _) = app.users.load_latest(&body.user_id).await?;
-        let is_unconfirmed = stored.account.state == AccountState::Unconfirmed && !user.is_taken();
-        user.nickname().ok_or(if is_unconfirmed { Code::Unconfirmed } else { Code::WrongCredentials })?;
+        if role == Role::User {
+            // An account may still be pending, or briefly outlive its user: the log decides.
+            let is_unconfirmed = stored.account.state == AccountState::Unconfirmed && !user.is_taken();
+            user.nickname().ok_or(if is_unconfirmed { Code::Unconfirmed } else { Code::WrongCredentials })?;
+        }
+        if user.is_suspended(stamp.at) {
+            return Err(Code::AccountSuspended.into());
+        }
     }
     let taken = app.quotas.sign_in(&body.user_id)?;
     let sign_in = SignIn { account: &stored, user_id: &body.user_id, role: &role, device: body.device, user_agent };
@@ -76,6 +81,7 @@ fn role(account: &Account) -> Option<Role> {
     match account.role.as_str() {
         "user" => Some(Role::User),
         "operator" => Some(Role::Operator),
+        "moderator" => Some(Role::Moderator),
         _ => None,
     }
 }

@@ -85,7 +85,10 @@ async fn account_of(
         Role::Device(box_id) => {
             (app.accounts.get_box(box_id).await?, app.boxes.load_latest(box_id).await?.0.is_retired())
         }
-        Role::User => (app.accounts.get(&key.user_id).await?, app.users.load_latest(&key.user_id).await?.0.is_erased()),
+        Role::User | Role::Moderator => {
+            let (user, _) = app.users.load_latest(&key.user_id).await?;
+            (app.accounts.get(&key.user_id).await?, user.is_erased() || user.is_suspended(clock::now()))
+        }
         Role::Operator => (app.accounts.get(&key.user_id).await?, false),
     };
     let admits = |account: &StoredAccount| {

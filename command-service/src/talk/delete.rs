@@ -19,15 +19,19 @@ pub(crate) async fn delete_message(
     let context = stamp.by(&by);
     let command = TalkCommand::DeleteMessage { by: by.clone(), original, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
-    if let Err(error) = unpin(&app, &room_id, message_id, &stamp.by(&by)).await {
-        // Members do not see the pin any more. It only counts until later pins replace it.
-        tracing::warn!(room.id = %room_id, %error, "the pin of a deleted message was not removed");
-    }
+    unpin(&app, &room_id, message_id, &stamp.by(&by)).await;
     Ok(Done::of(&committed))
 }
 
 /// Removes the pin of a deleted message from the state of the room. Also serves the repeat of a deletion.
-async fn unpin(
+pub(crate) async fn unpin(app: &App, room_id: &RoomId, message_id: MessageId, context: &CommandContext) {
+    if let Err(error) = try_to_unpin(app, room_id, message_id, context).await {
+        // Members do not see the pin any more. It only counts until later pins replace it.
+        tracing::warn!(room.id = %room_id, %error, "the pin of a deleted message was not removed");
+    }
+}
+
+async fn try_to_unpin(
     app: &App,
     room_id: &RoomId,
     message_id: MessageId,
@@ -40,5 +44,5 @@ async fn unpin(
     let command = RoomCommand::UnpinDeleted { message_id, at: context.at }.in_room(room_id.clone());
     // The key is that of the deletion.
     let context = CommandContext { command_id: None, ..context.clone() };
-    app.in_room(room_id, command, context).await.map(drop)
+    app.boxes.execute(room_id.box_id(), command, context).await.map(drop)
 }

@@ -54,6 +54,9 @@ pub(crate) async fn confirm_registration(
                 Some(nickname) => nickname,
                 None => Nickname::try_from(waits.nickname.clone()).map_err(|_| Code::InvalidConfirmation)?,
             };
+            if app.text_filter.refuses_nickname(&nickname).await? {
+                return Err(Code::RefusedByFilter.into());
+            }
             let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
             register(&app, &user_id, (stored, waits), command, &stamp).await
         }

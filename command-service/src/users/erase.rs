@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use credentials::AccountError;
 use domain::{UserCommand, UserId, UserRefusal};
 use eserde::Deserialize;
-use event_store::CommandError;
+use event_store::{CommandContext, CommandError};
 use service_kit::{auth::Caller, clock, http::ClientAddress};
 use sign_in::{AccountPassword, sign_out};
 use utoipa::ToSchema;
@@ -53,10 +53,15 @@ pub(crate) async fn erase_user(
     if !app.users.load_latest(user_id).await?.0.is_erased() {
         require_proof(&app, &caller, body.password, address).await?;
     }
-    let committed = app.users.execute(user_id, UserCommand::EraseUser, stamp.by(user_id)).await;
+    erase(&app, user_id, stamp.by(user_id)).await
+}
+
+/// Erases a user, and deletes the data beside the log.
+pub(crate) async fn erase(app: &App, user_id: &UserId, context: CommandContext) -> Result<Done, Error> {
+    let committed = app.users.execute(user_id, UserCommand::EraseUser, context).await;
     // A repeat completes an erasure that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
-        delete_data(&app, user_id).await?;
+        delete_data(app, user_id).await?;
     }
     Ok(Done::of(&committed?))
 }

@@ -27,6 +27,7 @@ pub(crate) async fn change_nickname(
     Command { body, stamp }: Command<ChangeNickname>,
 ) -> Result<Done, Error> {
     app.nicknames.claimed().await?;
+    app.require_active(&stamp.by(&user_id)).await?;
     let is_refused = app.text_filter.refuses_nickname(&body.nickname).await?;
     let command = UserCommand::ChangeNickname { nickname: body.nickname };
     let admission = app.quotas.nickname(&user_id).unless_refused(is_refused);

@@ -22,7 +22,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
     pub(crate) signing_keys: PathBuf,
 
-    /// Id of the user, operator or box
+    /// Id of the user, operator, moderator or box
     #[arg(long, value_name = "USER")]
     pub(crate) subject: UserId,
 
@@ -46,6 +46,8 @@ pub(crate) enum RoleName {
     User,
     /// Manages boxes and stores
     Operator,
+    /// Acts against abuse
+    Moderator,
     /// Delivery box
     Device,
 }
@@ -63,6 +65,7 @@ pub(crate) fn print(args: &TokenArgs) -> Result<()> {
     let role = match (args.role, args.box_id.clone()) {
         (RoleName::User, None) => Role::User,
         (RoleName::Operator, None) => Role::Operator,
+        (RoleName::Moderator, None) => Role::Moderator,
         (RoleName::Device, Some(box_id)) => Role::Device(box_id),
         _ => bail!("--box and --role device require each other"),
     };

@@ -1,5 +1,5 @@
-//! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
-//! must be deletable.
+//! The accounts of users, operators, moderators and boxes: password hashes and roles. They are stored outside the log,
+//! because they must be deletable.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::{Bucket, BucketError, JetStream, SpaceLimit};
 use wire::bucket::{ACCOUNTS_BUCKET, box_key};
+
+use crate::password_reset::{PasswordReset, ResetToken};
 
 /// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ pub struct Confirmation {
     pub sent_at: DateTime<Utc>,
 }
 
-/// The credentials and role of a user, an operator or a box.
+/// The credentials and role of a user, an operator, a moderator or a box.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// argon2id, in PHC form.
@@ -54,6 +56,9 @@ pub struct Account {
     /// The session that set this password. It stays valid with the new password, all others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_session: Option<String>,
+    /// The token with which the user can set a new password, if one was issued. A new password removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_reset: Option<PasswordReset>,
     /// The confirmation that the account waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
@@ -65,7 +70,16 @@ pub struct Account {
 impl Account {
     /// An account without a confirmation.
     fn new(password_hash: String, role: String, state: AccountState, created_at: DateTime<Utc>) -> Self {
-        Self { password_hash, role, state, created_at, kept_session: None, confirmation: None, confirmed: None }
+        Self {
+            password_hash,
+            role,
+            state,
+            created_at,
+            kept_session: None,
+            password_reset: None,
+            confirmation: None,
+            confirmed: None,
+        }
     }
 }
 
@@ -98,6 +112,12 @@ impl StoredAccount {
     pub fn accepts_session(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
+    }
+
+    /// Returns true if the token for a new password is the one that was issued last, and is valid.
+    pub fn accepts_reset(&self, token: &ResetToken, now: DateTime<Utc>) -> bool {
+        let reset = self.account.password_reset.as_ref();
+        reset.is_some_and(|reset| reset.hash == token.hash() && now < reset.expires_at)
     }
 }
 
@@ -144,7 +164,7 @@ impl Accounts {
         Self(Bucket::new(server, ACCOUNTS_BUCKET))
     }
 
-    /// Returns the account of a user or an operator.
+    /// Returns the account of a user, an operator or a moderator.
     pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
         self.read(user_id.as_str()).await
     }
@@ -211,7 +231,8 @@ impl Accounts {
         Ok(StoredAccount { key: stored.key, account, revision })
     }
 
-    /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
+    /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if
+    /// there is one.
     pub async fn create_active(
         &self,
         user_id: &UserId,
@@ -259,7 +280,14 @@ impl Accounts {
         password_hash: String,
         kept_session: Option<String>,
     ) -> Result<(), AccountError> {
-        let account = Account { password_hash, kept_session, ..stored.account };
+        let account = Account { password_hash, kept_session, password_reset: None, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await.map(drop)
+    }
+
+    /// Sets the token for a new password, in place of a former one. Fails with a conflict if the revision is not
+    /// current.
+    pub async fn set_reset(&self, stored: StoredAccount, reset: PasswordReset) -> Result<(), AccountError> {
+        let account = Account { password_reset: Some(reset), ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
@@ -294,6 +322,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
         let second = first.replace('}', r#","kept_session":"s-1"}"#);
         assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+        let reset = r#","password_reset":{"hash":"h","expires_at":"2026-11-01T09:00:00Z"}}"#;
+        let with_reset = second.replace('}', reset);
+        assert_eq!(serde_json::to_string(&stored(&with_reset).account).unwrap(), with_reset);
         let times = r#""expires_at":"2026-11-02T08:00:00Z","sent":1,"sent_at":"2026-11-01T08:00:00Z""#;
         let waits = format!(r#","confirmation":{{"nonce":"n","contact":"a@b.example","nickname":"Ann",{times}}}}}"#);
         let third = first.replace("active", "unconfirmed").replace('}', &waits);
@@ -301,6 +332,18 @@ mod tests {
         assert_eq!((account.state, account.confirmation.as_ref().unwrap().sent), (AccountState::Unconfirmed, 1));
         assert_eq!(serde_json::to_string(&account).unwrap(), third);
         assert!(!format!("{account:?}").contains("b.example"));
+    }
+
+    #[test]
+    fn a_token_for_a_new_password_is_valid_until_it_expires() {
+        let mut account =
+            stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let [token, other] = [(); 2].map(|()| ResetToken::random("ann".parse().unwrap()));
+        let at = |minute: i64| DateTime::from_timestamp(60 * minute, 0).unwrap();
+        assert!(!account.accepts_reset(&token, at(0)));
+        account.account.password_reset = Some(PasswordReset { hash: token.hash(), expires_at: at(60) });
+        assert!(account.accepts_reset(&token, at(59)) && !account.accepts_reset(&token, at(60)));
+        assert!(!account.accepts_reset(&other, at(0)));
     }
 
     #[test]

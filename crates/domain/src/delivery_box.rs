@@ -129,17 +129,18 @@ impl DeliveryBox {
         self.room.as_ref().filter(|room| room.id == *room_id)
     }
 
-    /// Returns the message whose state a command of a member of the open room needs.
+    /// Returns the message whose state a command of a member or of a moderator needs, if its room is open.
     pub fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
-        let is_room_of = |room_id: &RoomId, actor: &UserId| {
-            self.last_room(room_id).is_some_and(|room| !room.closed && room.has_member(actor))
+        let is_room_of = |room_id: &RoomId, member: Option<&UserId>| {
+            let may_act = |room: &Room| member.is_none_or(|member| room.has_member(member));
+            self.last_room(room_id).is_some_and(|room| !room.closed && may_act(room))
         };
         let (room_id, look_up) = match command {
-            BoxCommand::Talk { room_id, command } if is_room_of(room_id, command.actor()) => {
+            BoxCommand::Talk { room_id, command } if is_room_of(room_id, command.member()) => {
                 (room_id, command.look_up()?)
             }
             BoxCommand::Room { room_id, command: RoomCommand::PinMessage { by, original: Some(message), .. } }
-                if is_room_of(room_id, by) =>
+                if is_room_of(room_id, Some(by)) =>
             {
                 (room_id, MessageLookUp { message, with_text: false })
             }
@@ -148,12 +149,16 @@ impl DeliveryBox {
         Some(look_up).filter(|look_up| look_up.message.room_id == *room_id)
     }
 
+    /// The last room, if the box has or had a room with this id.
+    fn room_since(&self, room_id: &RoomId) -> Result<&Room, BoxRefusal> {
+        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
+        let is_known = room_id.box_id() == last.id.box_id() && room_id.number() <= last.id.number();
+        if is_known { Ok(last) } else { Err(BoxRefusal::RoomNotFound) }
+    }
+
     /// The room if it accepts commands at this time.
     fn open_room(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
-        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
-        if room_id.box_id() != last.id.box_id() || room_id.number() > last.id.number() {
-            return Err(BoxRefusal::RoomNotFound);
-        }
+        let last = self.room_since(room_id)?;
         if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +165,22 @@ pub enum UserCommand {
         /// The position in each stream of boxes up to which alarms are read.
         up_to: PositionVector,
     },
+    /// Suspends the user, or changes the end of the suspension.
+    SuspendUser {
+        /// The end of the suspension. None for one without an end.
+        until: Option<DateTime<Utc>>,
+        /// True if the id is that of a moderator's account, which is not a registered user.
+        is_moderator: bool,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Ends the suspension.
+    ReinstateUser,
+    /// Records that an operator gives the user a token for setting a new password.
+    IssuePasswordReset {
+        /// The time at which the token expires.
+        expires_at: DateTime<Utc>,
+    },
     /// Erases the user permanently.
     EraseUser,
 }
@@ -247,6 +264,19 @@ named_events! {
             /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
             up_to: BTreeMap<String, u64>,
         }
+        /// The user was suspended, or the suspension has another end from now on. The user can neither sign in nor
+        /// join, open or post, and leaves all open rooms.
+        UserSuspended = "user_suspended" {
+            /// The end of the suspension. Absent for one without an end.
+            until: Option<DateTime<Utc>>,
+        }
+        /// The suspension of the user was ended.
+        UserReinstated = "user_reinstated" {}
+        /// An operator was given a token with which the user can set a new password once.
+        PasswordResetIssued = "password_reset_issued" {
+            /// The time at which the token expires.
+            expires_at: DateTime<Utc>,
+        }
         /// The user was erased, registered before or not. The id stays taken.
         UserErased = "user_erased" {}
     }
@@ -272,6 +302,9 @@ impl DomainEvent for UserEvent {
             | Self::UserBlocked { .. }
             | Self::UserUnblocked { .. }
             | Self::AlarmsRead { .. }
+            | Self::UserSuspended { .. }
+            | Self::UserReinstated {}
+            | Self::PasswordResetIssued { .. }
             | Self::UserErased {} => "1",
         }
         .to_owned()
@@ -324,6 +357,15 @@ pub struct User {
     /// The sequence in each stream of boxes up to which alarms are read.
     #[serde(default)]
     alarms_read: BTreeMap<String, u64>,
+    /// The suspension, which may have ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suspension: Option<Suspension>,
+}
+
+/// The suspension of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspension {
+    until: Option<DateTime<Utc>>,
 }
 
 impl User {
@@ -342,6 +384,11 @@ impl User {
         self.erased
     }
 
+    /// True if the user is suspended at this time.
+    pub fn is_suspended(&self, at: DateTime<Utc>) -> bool {
+        self.suspension.is_some_and(|suspension| suspension.until.is_none_or(|until| at < until))
+    }
+
     /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {
@@ -354,11 +401,20 @@ impl User {
         if command == UserCommand::EraseUser && !self.erased {
             return Ok(vec![UserEvent::UserErased {}]);
         }
-        if !self.registered || self.erased {
+        let is_moderator = matches!(command, UserCommand::SuspendUser { is_moderator: true, .. })
+            || matches!(command, UserCommand::ReinstateUser) && self.suspension.is_some();
+        if self.erased || !(self.registered || is_moderator) {
             return Err(UserRefusal::UserNotFound);
         }
         match command {
             UserCommand::RegisterUser { .. } | UserCommand::EraseUser => Ok(vec![]),
+            UserCommand::SuspendUser { until, at, .. } => {
+                let is_same = self.is_suspended(at) && self.suspension == Some(Suspension { until });
+                Ok(if is_same { vec![] } else { vec![UserEvent::UserSuspended { until }] })
+            }
+            UserCommand::ReinstateUser if self.suspension.is_none() => Ok(vec![]),
+            UserCommand::ReinstateUser => Ok(vec![UserEvent::UserReinstated {}]),
+            UserCommand::IssuePasswordReset { expires_at } => Ok(vec![UserEvent::PasswordResetIssued { expires_at }]),
             UserCommand::ChangeNickname { nickname } if nickname.as_str() == self.nickname => Ok(vec![]),
             UserCommand::ChangeNickname { nickname } => {
                 Ok(vec![UserEvent::NicknameChanged { nickname: nickname.into() }])
@@ -457,7 +513,7 @@ impl Aggregate for User {
                 self.targets.remove(&device_id);
                 self.devices.remove(&device_id);
             }
-            UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::NotificationPreferencesSet { .. } | UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::QuietHoursSet { .. } => self.has_quiet_hours = true,
             UserEvent::QuietHoursRemoved {} => self.has_quiet_hours = false,
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
@@ -470,8 +526,11 @@ impl Aggregate for User {
                 self.blocked_users.remove(&user_id);
             }
             UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
+            UserEvent::UserSuspended { until } => self.suspension = Some(Suspension { until }),
+            UserEvent::UserReinstated {} => self.suspension = None,
             UserEvent::UserErased {} => {
                 self.erased = true;
+                self.suspension = None;
                 self.nickname.clear();
                 self.devices.clear();
                 self.targets.clear();

@@ -17,6 +17,8 @@ pub enum Bearer<'a> {
     User(&'a str),
     /// An operator of the installation.
     Operator(&'a str),
+    /// A moderator.
+    Moderator(&'a str),
     /// A delivery box, by its id.
     Device(&'a str),
 }
@@ -86,6 +88,7 @@ impl TokenSigner {
         let (user_id, role) = match bearer {
             Bearer::User(user) => (id(user), Role::User),
             Bearer::Operator(operator) => (id(operator), Role::Operator),
+            Bearer::Moderator(moderator) => (id(moderator), Role::Moderator),
             Bearer::Device(of) => (id(of), Role::Device(of.parse().unwrap_or_else(|_| panic!("{of:?} is no id")))),
         };
         let grant = Grant { user_id: &user_id, role: &role, session: None, authenticated_at: None, at, lifetime };

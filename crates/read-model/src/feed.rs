@@ -57,6 +57,12 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
     },
+    /// A moderator lifted the kick of a user, who can join again.
+    KickLifted {
+        /// The user.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+    },
     /// The host of the room changed.
     HostTransferred {
         /// The former host.
@@ -188,7 +194,7 @@ pub enum RoomEvent {
     },
     /// The room was closed.
     RoomClosed {
-        /// The cause: closed by the host, left by all members, or expired.
+        /// The cause: closed by the host or by a moderator, left by all members, expired, or its box was retired.
         #[schema(schema_with = schemas::closed_reason)]
         reason: RoomClosedReason,
     },
@@ -234,11 +240,13 @@ pub enum RoomEvent {
         /// True if the author was erased, and the text with them.
         erased: bool,
     },
-    /// The author or the host deleted a message.
+    /// The author, the host or a moderator deleted a message.
     MessageDeleted {
         /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
+        /// True if a moderator deleted it, whose id members do not see.
+        by_moderator: bool,
     },
     /// A member added a reaction to a message.
     ReactionAdded {
@@ -286,6 +294,7 @@ impl From<domain::RoomEvent> for RoomEvent {
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
             Event::MemberKicked { user_id, by: _ } => Self::MemberKicked { user_id },
+            Event::KickLifted { user_id } => Self::KickLifted { user_id },
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
             Event::RoomChanged { store_id, title, max_members, password_hash, password_removed } => {
                 let locked = (password_hash.is_some() || password_removed).then_some(!password_removed);
@@ -323,7 +332,9 @@ impl RoomEvent {
             TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
                 Self::MessageEdited { message_id, body: Some(body), erased: false, mentions, mentions_all }
             }
-            TalkEvent::MessageDeleted { message_id, by: _ } => Self::MessageDeleted { message_id },
+            TalkEvent::MessageDeleted { message_id, by } => {
+                Self::MessageDeleted { message_id, by_moderator: by == UserId::system() }
+            }
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
             }

@@ -38,6 +38,7 @@ pub fn by(actor: &str) -> CommandContext {
         role: ActorRole::User,
         at: noon(),
         traceparent: None,
+        reason: None,
     }
 }
 

@@ -59,6 +59,9 @@ fn of_user(event: &UserEvent) -> Option<String> {
         | UserEvent::RoomMuted { .. }
         | UserEvent::RoomUnmuted { .. }
         | UserEvent::AlarmsRead { .. }
+        | UserEvent::UserSuspended { .. }
+        | UserEvent::UserReinstated {}
+        | UserEvent::PasswordResetIssued { .. }
         | UserEvent::UserErased {} => None,
     }
 }

@@ -96,6 +96,7 @@ impl Workspace {
             RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
             RoomEvent::MemberLeft { user_id } => self.leave(context, room_id, user_id),
             RoomEvent::MemberKicked { user_id, .. } => self.kick(context, room_id, user_id),
+            RoomEvent::KickLifted { user_id } => self.lift_kick(room_id, user_id),
         }?;
         Ok(true)
     }

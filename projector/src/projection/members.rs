@@ -67,4 +67,14 @@ impl Workspace {
         self.alarm(AlarmCause { context, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
         Ok(())
     }
+
+    /// The user counts as one who has left, and can join again.
+    pub(super) fn lift_kick(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<(), InvalidEvent> {
+        let member = self.change_room(room_id)?.members.get_mut(user_id);
+        let member = member.filter(|member| member.standing == Standing::Kicked);
+        let not_kicked = || InvalidEvent(format!("{user_id} is not kicked from room {room_id}"));
+        member.ok_or_else(not_kicked)?.standing = Standing::Left;
+        self.changed.mark_membership(room_id, user_id);
+        Ok(())
+    }
 }

@@ -96,6 +96,7 @@ impl Stores {
                     zip_code: zip_code.clone(),
                     category: category.clone(),
                     open: true,
+                    retired: false,
                     registered_at: at,
                 };
                 self.rows.insert(store_id.clone(), row);
@@ -115,6 +116,10 @@ impl Stores {
             }
             StoreEvent::StoreOpened {} => self.change(store_id)?.open = true,
             StoreEvent::StoreClosed {} => self.change(store_id)?.open = false,
+            StoreEvent::StoreRetired {} => {
+                let row = self.change(store_id)?;
+                (row.open, row.retired) = (false, true);
+            }
         }
         Ok(())
     }

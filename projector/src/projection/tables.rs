@@ -207,6 +207,9 @@ table! {
         changing notification_preferences: Value;
         changing share_read_markers: bool;
         changing quiet_hours: Option<Value>;
+        changing suspended_at: Option<DateTime<Utc>>;
+        changing suspended_until: Option<DateTime<Utc>>;
+        changing suspension_reason: Option<String>;
     }
 }
 
@@ -253,6 +256,7 @@ table! {
         changing zip_code: String;
         changing category: Option<String>;
         changing open: bool;
+        changing retired: bool;
         fixed registered_at: DateTime<Utc>;
         changing words: Words = store_words(row);
     }

@@ -25,6 +25,8 @@ struct Users {
     /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked`
     /// are written.
     erased: BTreeSet<UserId>,
+    /// True if a user was suspended.
+    suspended: bool,
     /// The changed devices; `None` if removed.
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
     /// The rooms that were muted or unmuted.
@@ -45,7 +47,7 @@ pub(super) async fn project_users(
         match &commit.content {
             Content::User { user_id, events } => {
                 for event in events {
-                    users.apply(user_id, commit.at, event).map_err(|error| ProjectionError::Stuck {
+                    users.apply(user_id, commit, event).map_err(|error| ProjectionError::Stuck {
                         sequence: commit.sequence,
                         reason: error.to_string(),
                     })?;
@@ -63,7 +65,7 @@ pub(super) async fn project_users(
         }
     }
     users.write(connection).await?;
-    if !users.erased.is_empty() {
+    if users.suspended || !users.erased.is_empty() {
         // The eraser waits for it.
         query!("select pg_notify($1, 'users') as sent", CONTROL_CHANNEL).fetch_one(connection).await?;
     }
@@ -81,6 +83,9 @@ impl UserRow {
             notification_preferences: json!({}),
             share_read_markers: true,
             quiet_hours: None,
+            suspended_at: None,
+            suspended_until: None,
+            suspension_reason: None,
         }
     }
 }
@@ -114,7 +119,8 @@ impl Users {
         self.rows.get_mut(user_id).ok_or_else(|| InvalidEvent(format!("there is no user {user_id}")))
     }
 
-    fn apply(&mut self, user_id: &UserId, at: DateTime<Utc>, event: &UserEvent) -> Result<(), InvalidEvent> {
+    fn apply(&mut self, user_id: &UserId, commit: &Commit, event: &UserEvent) -> Result<(), InvalidEvent> {
+        let at = commit.at;
         match event {
             UserEvent::UserRegistered { user_id: registered, nickname } => {
                 if registered != user_id || self.rows.contains_key(user_id) {
@@ -157,11 +163,15 @@ impl Users {
                 let read = up_to.iter().map(|(stream, sequence)| ((user_id.clone(), stream.clone()), *sequence));
                 self.alarms_read.extend(read);
             }
+            UserEvent::UserSuspended { until } => self.suspend(user_id, at, *until, commit.reason.as_deref()),
+            UserEvent::UserReinstated {} => self.reinstate(user_id),
+            UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::UserErased {} => {
                 self.changed.insert(user_id.clone());
                 // A user who was never registered is erased like others, if it has written anything.
                 let row = self.rows.entry(user_id.clone()).or_insert_with(|| UserRow::new(at));
                 (row.nickname, row.notification_preferences, row.quiet_hours) = (None, json!({}), None);
+                (row.suspended_at, row.suspended_until, row.suspension_reason) = (None, None, None);
                 // Rooms may show the user until the erasure has reached their boxes.
                 row.share_read_markers = false;
                 self.devices.retain(|(owner, _), _| owner != user_id);
@@ -172,6 +182,21 @@ impl Users {
             }
         }
         Ok(())
+    }
+
+    /// Suspends a user. A moderator's account is not a user, and has no row.
+    fn suspend(&mut self, user_id: &UserId, at: DateTime<Utc>, until: Option<DateTime<Utc>>, reason: Option<&str>) {
+        if let Ok(row) = self.change(user_id) {
+            (row.suspended_at, row.suspended_until) = (Some(at), until);
+            row.suspension_reason = reason.map(str::to_owned);
+            self.suspended = true;
+        }
+    }
+
+    fn reinstate(&mut self, user_id: &UserId) {
+        if let Ok(row) = self.change(user_id) {
+            (row.suspended_at, row.suspended_until, row.suspension_reason) = (None, None, None);
+        }
     }
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {

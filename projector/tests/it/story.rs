@@ -247,6 +247,7 @@ impl Story {
             actor: user(actor),
             at: time(sequence),
             traceparent: None,
+            reason: None,
             content,
         });
         sequence

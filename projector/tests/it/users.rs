@@ -34,7 +34,8 @@ async fn a_user_has_a_nickname_and_preferences() {
     world.project(StreamName::User, &story.commits).await;
     let row = json!({
         "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {},
-        "share_read_markers": true, "quiet_hours": null,
+        "share_read_markers": true, "quiet_hours": null, "suspended_at": null, "suspended_until": null,
+        "suspension_reason": null,
     });
     assert_eq!(world.row("select * from users").await, row);
     let mut story = Story::from(3);
@@ -163,4 +164,46 @@ async fn an_erased_user_keeps_the_id() {
     let row = json!({ "nickname": null, "notification_preferences": {} });
     assert_eq!(world.row("select nickname, notification_preferences from users where user_id = 'ann'").await, row);
     assert_eq!(world.texts("select user_id from devices").await, ["bob"]);
+}
+
+const SUSPENSION: &str = "select suspended_at, suspended_until, suspension_reason from users";
+
+#[tokio::test]
+async fn a_suspension_is_shown_with_its_end_and_reason_until_it_is_ended() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [registered("ann")]);
+    story.user("ann", [UserEvent::UserSuspended { until: None }]);
+    story.commits[1].reason = Some("spam".to_owned());
+    world.project(StreamName::User, &story.commits).await;
+    let suspended = |at: u64, until: Option<u64>, reason: Option<&str>| {
+        json!({
+            "suspended_at": time(at).to_rfc3339(), "suspended_until": until.map(|until| time(until).to_rfc3339()),
+            "suspension_reason": reason,
+        })
+    };
+    assert_eq!(world.row(SUSPENSION).await, suspended(2, None, Some("spam")));
+    let mut story = Story::from(3);
+    story.user("ann", [UserEvent::UserSuspended { until: Some(time(900)) }]);
+    // The account of a moderator is no user.
+    story.user("mia", [UserEvent::UserSuspended { until: None }]);
+    story.user("mia", [UserEvent::UserReinstated {}]);
+    story.user("ann", [UserEvent::PasswordResetIssued { expires_at: time(900) }]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.row(SUSPENSION).await, suspended(3, Some(900), None));
+    for event in [UserEvent::UserReinstated {}, UserEvent::UserErased {}] {
+        let mut story = Story::from(7);
+        story.user("ann", [UserEvent::UserSuspended { until: None }]);
+        story.user("ann", [event]);
+        let mut world = World::start().await;
+        let mut first = Story::new();
+        first.user("ann", [registered("ann")]);
+        for _ in 2..7 {
+            first.add("ann", Content::Claim);
+        }
+        world.project(StreamName::User, &first.commits).await;
+        world.project(StreamName::User, &story.commits).await;
+        let none = json!({ "suspended_at": null, "suspended_until": null, "suspension_reason": null });
+        assert_eq!(world.row(SUSPENSION).await, none);
+    }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use domain::FilterId;
 use serde::Deserialize;
-use service_kit::{auth::AsOperator, extract::Query};
+use service_kit::{auth::AsModerator, extract::Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
@@ -34,14 +34,14 @@ pub(crate) struct ListFilters {
     cursor: Option<String>,
 }
 
-/// Lists the filters in the order of their ids, for operators.
+/// Lists the filters in the order of their ids, for moderators and operators.
 #[utoipa::path(
     get, path = "/filters", tag = "moderation", operation_id = "list_filters",
     params(ListFilters, MinPosition),
     responses((status = 200, description = "A page of filters", body = Page<FilterView>), ListProblems)
 )]
 pub(crate) async fn list_filters(
-    _: AsOperator,
+    _: AsModerator,
     Query(query): Query<ListFilters>,
     mut reader: Reader,
 ) -> Result<Json<Page<FilterView>>, Error> {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::ReportId;
 use serde::Deserialize;
 use service_kit::{
-    auth::AsOperator,
+    auth::AsModerator,
     extract::{Path, Query},
 };
 use sqlx::query_file_as;
@@ -55,7 +55,7 @@ pub(crate) struct ReportPath {
     responses((status = 200, description = "A page of reports", body = Page<ReportView>), ListProblems)
 )]
 pub(crate) async fn list_reports(
-    _: AsOperator,
+    _: AsModerator,
     Query(query): Query<ListReports>,
     mut reader: Reader,
 ) -> Result<Json<Page<ReportView>>, Error> {
@@ -82,7 +82,7 @@ pub(crate) async fn list_reports(
     responses((status = 200, description = "The report", body = ReportView), ReportProblems)
 )]
 pub(crate) async fn show_report(
-    _: AsOperator,
+    _: AsModerator,
     Path(ReportPath { report_id }): Path<ReportPath>,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,

@@ -29,6 +29,10 @@ pub(crate) enum ClosedReason {
     Empty,
     /// The room's time was up.
     Expired,
+    /// A moderator closed it.
+    Moderator,
+    /// Its box was retired.
+    BoxRetired,
 }
 
 /// The step of an order.

@@ -51,7 +51,8 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
         .await;
     let room = |id: &str, day: &str, joined: &str, more: Value| {
         let mut room = json!({
-            "type": "room", "room_id": id, "store_id": "noodles", "is_host": true, "standing": "inside",
+            "type": "room", "room_id": id, "store_id": "noodles", "is_host": true, "is_co_host": false,
+            "muted_until": null, "standing": "inside",
             "opened_at": format!("2026-01-{day}T12:00:00Z"), "joined_at": joined,
         });
         room.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -223,17 +224,19 @@ async fn every_table_about_users_is_exported() {
     let world = World::start().await;
     let about_users = "select distinct table_name::text from information_schema.columns
          where table_schema = 'read_g1' and (
-             column_name in ('user_id', 'author', 'by', 'host', 'reactions') or column_name like '%\\_by')
+             column_name in ('user_id', 'author', 'by', 'host', 'reactions', 'reporter', 'users') or column_name like '%\\_by')
          order by 1";
     let exported = [
         "alarms",
         "alarms_read",
         "blocks",
+        "boxes",
         "devices",
         "members",
         "messages",
         "muted_rooms",
         "read_markers",
+        "reports",
         "user_rooms",
     ];
     let exported = exported.into_iter().chain(["rooms", "users"]);

@@ -147,7 +147,7 @@ async fn rare_words_are_found_beyond_the_first_rooms_of_a_list() {
     world
         .sql(
             "insert into stores
-             select 's' || n, 'Bar ' || n, '04109', null, true, '2026-01-01T09:00:00Z',
+             select 's' || n, 'Bar ' || n, '04109', null, true, false, '2026-01-01T09:00:00Z',
                  array_to_tsvector(array['bar', n::text])
              from generate_series(1, 600) as n;
              insert into rooms

@@ -21,8 +21,13 @@ const FILL: &str = "
     alter table boxes set unlogged;
     alter table rooms set unlogged;
     alter table stores set unlogged;
+    alter table users set unlogged;
+    insert into users
+    select 'u' || n, case when n % 100 <> 5 then 'User ' || n end, timestamptz '2026-01-01' + n * interval '1 second',
+        '{}', true, null, case when n % 100 = 7 then now() end, null, null
+    from generate_series(1, 100000) n;
     insert into stores
-    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, now() - n * interval '1 minute',
+    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, false, now() - n * interval '1 minute',
         array_to_tsvector(array['store', n::text])
     from generate_series(1, 100000) n;
     insert into boxes
@@ -57,7 +62,7 @@ impl Plans {
             read_model::TABLES,
             &FILL.replace("$COUNT", &COUNT.to_string()),
             read_model::INDEXES,
-            "analyze boxes; analyze rooms; analyze stores;",
+            "analyze boxes; analyze rooms; analyze stores; analyze users;",
         ] {
             connection.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
         }
@@ -113,6 +118,22 @@ async fn no_filter_of_a_list_reads_much_more_than_a_page() {
     the_newest_are_found_by_an_index(&mut plans).await;
     the_nearest_are_found_without_comparing_all(&mut plans).await;
     words_are_found_without_comparing_all(&mut plans).await;
+    users_are_found_by_state_and_nickname(&mut plans).await;
+}
+
+async fn users_are_found_by_state_and_nickname(plans: &mut Plans) {
+    for state in ["null", "'active'", "'suspended'", "'erased'"] {
+        for after in ["'9999-12-31', ''", "'2026-01-01 12:00', 'u5'"] {
+            let newest = ["from users u", "u.registered_at <= $2"];
+            plans.assert_rows(&newest, &format!("{state}, {after}, {PAGE}"), LIMIT).await;
+        }
+    }
+    for state in ["null", "'active'"] {
+        for after in ["'', ''", "'user 555', 'u555'"] {
+            let parameters = format!("'uSer 5', 'z', {after}, {state}, {PAGE}");
+            plans.assert_rows(&["lower(nickname) ~>=~ lower($1)"], &parameters, LIMIT).await;
+        }
+    }
 }
 
 async fn the_newest_are_found_by_an_index(plans: &mut Plans) {

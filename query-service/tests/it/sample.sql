@@ -9,8 +9,8 @@ insert into users values
 insert into devices values ('ana', 'phone', 'apns', 'secret-push-token', 'ko-KR', '2026-01-02T08:00:00Z');
 
 insert into stores values
-    ('noodles', 'Noodle House', '04109', 'noodles', true, '2026-01-01T09:00:00Z', ''),
-    ('pizza', 'Pizza Corner', '04177', null, false, '2026-01-01T09:01:00Z', '');
+    ('noodles', 'Noodle House', '04109', 'noodles', true, false, '2026-01-01T09:00:00Z', ''),
+    ('pizza', 'Pizza Corner', '04177', null, false, false, '2026-01-01T09:01:00Z', '');
 
 insert into boxes values
     ('north', 'shared', '04109', 'North Street 1', 'left of the door', 51.35, 12.37, 'in_service', null, 'north.2', '2026-01-01T10:00:00Z'),

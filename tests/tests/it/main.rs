@@ -41,6 +41,7 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod moderation;
 mod private_boxes;
 mod pushes;
 mod room_invitations;

@@ -74,8 +74,10 @@ pub enum OwnCommand {
     },
     /// Returns the box to service: rooms can be opened again.
     ReturnToService,
-    /// Removes the box permanently. No room may be open.
+    /// Removes the box permanently.
     RetireBox {
+        /// True if an open room is closed. Otherwise, no room may be open.
+        closes_room: bool,
         /// The time of receipt.
         at: DateTime<Utc>,
     },
@@ -109,6 +111,13 @@ pub enum OwnCommand {
     /// Removes an erased user from the open room, and the user's texts from all rooms of the box.
     EraseAuthor {
         /// The erased user.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Removes a suspended user from the open room. Has no effect if the user is not in it.
+    RemoveSuspended {
+        /// The suspended user.
         user_id: UserId,
         /// The time of receipt.
         at: DateTime<Utc>,
@@ -265,6 +274,13 @@ pub enum RoomCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
+    /// Lets a kicked user join the room again, as a moderator.
+    LiftKick {
+        /// The kicked user.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
     /// Makes another member the host.
     TransferHost {
         /// The host.
@@ -296,6 +312,11 @@ pub enum RoomCommand {
     CloseRoom {
         /// The host.
         by: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Closes the room as a moderator.
+    CloseByModerator {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
@@ -355,6 +376,11 @@ pub enum TalkCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
+    /// Deletes a message as a moderator, in an open or a closed room.
+    RemoveMessage {
+        /// The message, if there is one with the given id.
+        original: Option<OriginalMessage>,
+    },
     /// Reacts to a message.
     AddReaction {
         /// The reacting member.
@@ -385,14 +411,15 @@ impl TalkCommand {
         BoxCommand::Talk { room_id, command: self }
     }
 
-    /// Returns the acting user.
-    pub fn actor(&self) -> &UserId {
+    /// Returns the acting user, who must be a member. None for a moderator.
+    pub fn member(&self) -> Option<&UserId> {
         match self {
             Self::PostMessage { author: user_id, .. }
             | Self::EditMessage { by: user_id, .. }
             | Self::DeleteMessage { by: user_id, .. }
             | Self::AddReaction { user_id, .. }
-            | Self::RemoveReaction { user_id, .. } => user_id,
+            | Self::RemoveReaction { user_id, .. } => Some(user_id),
+            Self::RemoveMessage { .. } => None,
         }
     }
 
@@ -403,6 +430,7 @@ impl TalkCommand {
             Self::PostMessage { reply_to, .. } => reply_to.as_mut()?,
             Self::EditMessage { original, .. }
             | Self::DeleteMessage { original, .. }
+            | Self::RemoveMessage { original }
             | Self::AddReaction { original, .. }
             | Self::RemoveReaction { original, .. } => original,
         };

@@ -47,7 +47,7 @@ impl DeliveryBox {
                 OwnEvent::BoxTakenOutOfService { reason: reason.map(String::from) },
             ),
             OwnCommand::ReturnToService => self.set_service(Service::InService, OwnEvent::BoxReturnedToService {}),
-            OwnCommand::RetireBox { at } => self.retire(at),
+            OwnCommand::RetireBox { closes_room, at } => self.retire(closes_room, at),
             OwnCommand::RecordArrival { at } => {
                 self.not_retired()?;
                 let room_id = self.current_room(at).map(|room| room.id.clone());
@@ -65,6 +65,7 @@ impl DeliveryBox {
             OwnCommand::AllowUser { user_id } => self.allow(user_id),
             OwnCommand::DisallowUser { user_id } => Ok(self.disallow(user_id)),
             OwnCommand::EraseAuthor { user_id, at } => self.erase_author(user_id, at),
+            OwnCommand::RemoveSuspended { user_id, at } => self.remove_from_room(&user_id, at),
             OwnCommand::OpenRoom { .. } => self.open(command),
         }
     }
@@ -91,12 +92,17 @@ impl DeliveryBox {
                 self.revoke_invitation(room_id, &by, invitation, at)
             }
             RoomCommand::KickMember { by, user_id, at } => self.kick(room_id, by, user_id, at),
+            RoomCommand::LiftKick { user_id, at } => self.lift_kick(room_id, user_id, at),
             RoomCommand::TransferHost { by, to, at } => self.transfer(room_id, by, to, at),
             RoomCommand::AdvanceStep { by, step, at } => self.advance(room_id, &by, step, at),
             RoomCommand::ExtendRoom { by, hours, at } => self.extend(room_id, &by, hours, at),
             RoomCommand::CloseRoom { by, at } => {
                 self.hosts_room(room_id, &by, at)?;
                 Ok(vec![RoomEvent::RoomClosed { reason: RoomClosedReason::Host }])
+            }
+            RoomCommand::CloseByModerator { at } => {
+                self.open_room(room_id, at)?;
+                Ok(vec![RoomEvent::RoomClosed { reason: RoomClosedReason::Moderator }])
             }
             RoomCommand::WarnOfClosing { closes_at, at } => Ok(self.warn_of_closing(room_id, closes_at, at)),
             RoomCommand::ExpireRoom { closes_at } => Ok(self.expire(room_id, closes_at)),
@@ -152,12 +158,15 @@ impl DeliveryBox {
         Ok(if self.service == wanted { vec![] } else { vec![BoxEvent::Box(event)] })
     }
 
-    fn retire(&self, at: DateTime<Utc>) -> Decision {
+    fn retire(&self, closes_room: bool, at: DateTime<Utc>) -> Decision {
         self.not_retired()?;
-        if self.current_room(at).is_some() {
-            return Err(BoxRefusal::BoxInUse);
-        }
-        let mut events = self.close_overdue();
+        let mut events = match self.current_room(at) {
+            Some(_) if !closes_room => return Err(BoxRefusal::BoxInUse),
+            Some(room) => {
+                vec![RoomEvent::RoomClosed { reason: RoomClosedReason::BoxRetired }.in_room(room.id.clone())]
+            }
+            None => self.close_overdue(),
+        };
         events.push(BoxEvent::Box(OwnEvent::BoxRetired {}));
         Ok(events)
     }
@@ -294,12 +303,17 @@ impl DeliveryBox {
     /// Removes the user from the open room. Always emits `AuthorErased`: the box does not know which texts the user
     /// wrote.
     fn erase_author(&self, user_id: UserId, at: DateTime<Utc>) -> Decision {
-        let mut events = match self.current_room(at).filter(|room| room.has_member(&user_id)) {
-            Some(room) => in_room(&room.id, self.leave(&room.id, user_id.clone(), at)?),
-            None => vec![],
-        };
+        let mut events = self.remove_from_room(&user_id, at)?;
         events.push(BoxEvent::Box(OwnEvent::AuthorErased { user_id }));
         Ok(events)
+    }
+
+    /// Removes the user from the open room, as if the user had left it.
+    fn remove_from_room(&self, user_id: &UserId, at: DateTime<Utc>) -> Decision {
+        match self.current_room(at).filter(|room| room.has_member(user_id)) {
+            Some(room) => Ok(in_room(&room.id, self.leave(&room.id, user_id.clone(), at)?)),
+            None => Ok(vec![]),
+        }
     }
 
     fn transfer(&self, room_id: &RoomId, by: UserId, to: UserId, at: DateTime<Utc>) -> Decision<RoomEvent> {

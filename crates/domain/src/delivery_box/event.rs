@@ -21,6 +21,10 @@ pub enum RoomClosedReason {
     Empty,
     /// Its deadline passed.
     Expired,
+    /// A moderator or an operator closed it.
+    Moderator,
+    /// Its box was retired.
+    BoxRetired,
 }
 
 impl RoomClosedReason {
@@ -30,6 +34,8 @@ impl RoomClosedReason {
             Self::Host => "host",
             Self::Empty => "empty",
             Self::Expired => "expired",
+            Self::Moderator => "moderator",
+            Self::BoxRetired => "box_retired",
         }
     }
 }
@@ -189,6 +195,11 @@ events! {
             /// The host or the co-host.
             by: UserId,
         }
+        /// A moderator lifted the kick of a user, who can join the room again.
+        KickLifted = "kick_lifted" {
+            /// The user.
+            user_id: UserId,
+        }
         /// The room got another host.
         HostTransferred = "host_transferred" {
             /// The former host.
@@ -329,11 +340,11 @@ events! {
             /// True if the host mentioned all members.
             mentions_all: bool,
         }
-        /// The author, the host or a co-host deleted a message.
+        /// The author, the host, a co-host or a moderator deleted a message.
         MessageDeleted = "message_deleted" {
             /// The message.
             message_id: MessageId,
-            /// The user who deleted it.
+            /// The user who deleted it, or `system` for a moderator, whose id is in the header `Actor` only.
             by: UserId,
         }
         /// A member reacted to a message.

@@ -28,6 +28,7 @@ impl RoomEvent {
             Self::MemberJoined { user_id }
             | Self::MemberLeft { user_id }
             | Self::MemberKicked { user_id, .. }
+            | Self::KickLifted { user_id }
             | Self::CoHostAppointed { user_id }
             | Self::CoHostDismissed { user_id }
             | Self::MemberMuted { user_id, .. }
@@ -56,6 +57,7 @@ impl RoomEvent {
             | Self::MemberJoined { .. }
             | Self::MemberLeft { .. }
             | Self::MemberKicked { .. }
+            | Self::KickLifted { .. }
             | Self::HostTransferred { .. }
             | Self::RoomChanged { .. }
             | Self::CoHostAppointed { .. }

@@ -1,4 +1,4 @@
-//! Decisions of the host and the co-hosts about members and messages.
+//! Decisions of the host and the co-hosts about members and messages, and of moderators about kicks.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -47,6 +47,11 @@ impl DeliveryBox {
             return Err(BoxRefusal::TooManyKicks);
         }
         Ok(vec![RoomEvent::MemberKicked { user_id, by }])
+    }
+
+    pub(super) fn lift_kick(&self, room_id: &RoomId, user_id: UserId, at: DateTime<Utc>) -> Decision {
+        let is_kicked = self.open_room(room_id, at)?.kicked.contains(&user_id);
+        Ok(if is_kicked { vec![RoomEvent::KickLifted { user_id }] } else { vec![] })
     }
 
     pub(super) fn appoint_co_host(

@@ -119,6 +119,9 @@ impl Room {
                 self.muted.remove(&user_id);
                 self.kicked.insert(user_id);
             }
+            RoomEvent::KickLifted { user_id } => {
+                self.kicked.remove(&user_id);
+            }
             RoomEvent::HostTransferred { to, .. } => {
                 self.co_hosts.remove(&to);
                 self.muted.remove(&to);

@@ -340,6 +340,9 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
         (blocked(7), json!({"user_id": "user-7"})),
         (unblocked(7), json!({"user_id": "user-7"})),
         (alarms_read([("box-0", 4), ("box-1", 7)]), json!({"up_to": {"box-0": 4, "box-1": 7}})),
+        (suspended(Some(60)), json!({"until": "1970-01-01T01:00:00Z"})),
+        (UserEvent::UserReinstated {}, json!({})),
+        (UserEvent::PasswordResetIssued { expires_at: minute(60) }, json!({"expires_at": "1970-01-01T01:00:00Z"})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
@@ -390,6 +393,73 @@ fn the_state_of_a_user_keeps_its_stored_form() {
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
 }
 
+fn minute(number: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(60 * number, 0).unwrap()
+}
+
+fn suspend(until: Option<i64>, is_moderator: bool, at: i64) -> UserCommand {
+    UserCommand::SuspendUser { until: until.map(minute), is_moderator, at: minute(at) }
+}
+
+fn suspended(until: Option<i64>) -> UserEvent {
+    UserEvent::UserSuspended { until: until.map(minute) }
+}
+
+#[test]
+fn a_user_is_suspended_until_a_time_or_until_reinstated() {
+    let state = |past: &[UserEvent]| fold(User::default(), [&[registered()], past].concat());
+    given([registered()]).when(suspend(None, false, 0)).then([suspended(None)]);
+    given([registered()]).when(suspend(Some(9), false, 0)).then([suspended(Some(9))]);
+    assert!(!state(&[]).is_suspended(minute(0)));
+    assert!(state(&[suspended(None)]).is_suspended(minute(1_000_000)));
+    let until = state(&[suspended(Some(9))]);
+    assert!(until.is_suspended(minute(8)) && !until.is_suspended(minute(9)));
+    let reinstated = state(&[suspended(None), UserEvent::UserReinstated {}]);
+    assert!(!reinstated.is_suspended(minute(0)) && reinstated.nickname().is_some());
+}
+
+#[test]
+fn a_suspension_that_holds_already_changes_nothing() {
+    given([registered(), suspended(None)]).when(suspend(None, false, 1)).then_nothing();
+    given([registered(), suspended(Some(9))]).when(suspend(Some(9), false, 1)).then_nothing();
+    given([registered(), suspended(Some(9))]).when(suspend(None, false, 1)).then([suspended(None)]);
+    given([registered(), suspended(Some(9))]).when(suspend(Some(20), false, 10)).then([suspended(Some(20))]);
+    given([registered(), suspended(None)]).when(UserCommand::ReinstateUser).then([UserEvent::UserReinstated {}]);
+    given([registered()]).when(UserCommand::ReinstateUser).then_nothing();
+}
+
+#[test]
+fn only_users_and_the_accounts_of_moderators_are_suspended() {
+    given([]).when(suspend(None, false, 0)).then_refused(&UserRefusal::UserNotFound);
+    given([]).when(UserCommand::ReinstateUser).then_refused(&UserRefusal::UserNotFound);
+    given([]).when(suspend(None, true, 0)).then([suspended(None)]);
+    given([suspended(None)]).when(UserCommand::ReinstateUser).then([UserEvent::UserReinstated {}]);
+    let erased = || given([registered(), suspended(None), UserEvent::UserErased {}]);
+    erased().when(suspend(None, false, 0)).then_refused(&UserRefusal::UserNotFound);
+    erased().when(UserCommand::ReinstateUser).then_refused(&UserRefusal::UserNotFound);
+    assert!(fold(User::default(), [suspended(None)]).nickname().is_none());
+}
+
+#[test]
+fn a_suspended_user_can_still_be_erased() {
+    given([registered(), suspended(None)]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+}
+
+#[test]
+fn a_suspension_is_part_of_the_stored_state() {
+    let state = fold(User::default(), [registered(), suspended(Some(60))]);
+    let stored = serde_json::to_value(&state).unwrap();
+    assert_eq!(stored["suspension"], json!({"until": "1970-01-01T01:00:00Z"}));
+    assert_eq!(serde_json::from_value::<User>(stored).unwrap(), state);
+}
+
+#[test]
+fn a_token_for_a_new_password_is_issued_to_users() {
+    let issue = || UserCommand::IssuePasswordReset { expires_at: minute(60) };
+    given([registered()]).when(issue()).then([UserEvent::PasswordResetIssued { expires_at: minute(60) }]);
+    given([]).when(issue()).then_refused(&UserRefusal::UserNotFound);
+}
+
 fn any_command() -> impl Strategy<Value = UserCommand> {
     prop_oneof![
         2 => Just(register("ann")),
@@ -404,6 +474,8 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         8 => (1..900_usize).prop_map(block),
         2 => (1..900_usize).prop_map(unblock),
         4 => (1..9_u64).prop_map(|sequence| read_alarms(&format!("box-{}.i.{sequence}", sequence % 2))),
+        1 => (0..9_i64).prop_map(|at| suspend(None, false, at)),
+        1 => Just(UserCommand::ReinstateUser),
         1 => Just(UserCommand::EraseUser),
     ]
 }

@@ -142,7 +142,7 @@ impl StoredAggregate for DeliveryBox {
 
 impl StoredAggregate for User {
     type Id = UserId;
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
     const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
@@ -178,7 +178,8 @@ impl StoredAggregate for User {
 
 impl StoredAggregate for Store {
     type Id = StoreId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
         vec![StreamName::Store]

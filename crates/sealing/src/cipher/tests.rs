@@ -32,6 +32,7 @@ fn commit<A: StoredAggregate>(id: &A::Id, events: &[A::Event]) -> NewMessage {
         role: ActorRole::User,
         at: DateTime::UNIX_EPOCH,
         traceparent: None,
+        reason: None,
     };
     prepare::<A>(id, events, &StateAfter { state: &state, version: 0 }, context, 4).unwrap()
 }

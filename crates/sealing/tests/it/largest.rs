@@ -59,6 +59,7 @@ fn context(actor: &UserId, key: &str) -> CommandContext {
         role: ActorRole::Operator,
         at: noon(),
         traceparent: Some(format!("00-{}-{}-01", "f".repeat(32), "f".repeat(16))),
+        reason: None,
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Role {
     User,
     /// An operator, who manages boxes and stores.
     Operator,
+    /// A moderator, who acts against abuse.
+    Moderator,
     /// This box.
     Device(BoxId),
 }
@@ -26,6 +28,7 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Operator => "operator",
+            Self::Moderator => "moderator",
             Self::Device(_) => "device",
         }
     }
@@ -35,6 +38,7 @@ impl Role {
         match (name, box_id) {
             ("user", None) => Some(Self::User),
             ("operator", None) => Some(Self::Operator),
+            ("moderator", None) => Some(Self::Moderator),
             ("device", Some(box_id)) => Some(Self::Device(box_id)),
             _ => None,
         }
@@ -44,7 +48,7 @@ impl Role {
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
-    /// The id of the user, operator or box.
+    /// The id of the user, operator, moderator or box.
     pub user_id: UserId,
     /// The role of the caller.
     pub role: Role,
@@ -75,7 +79,15 @@ impl Caller {
         if self.role == Role::Operator { Ok(()) } else { Err(forbidden("requires the role `operator`")) }
     }
 
-    /// Rejects all callers but users: operators and boxes have no nickname and order nothing.
+    /// Rejects all callers but moderators and operators, who may do what moderators may.
+    pub fn require_moderator(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Moderator | Role::Operator => Ok(()),
+            Role::User | Role::Device(_) => Err(forbidden("requires the role `moderator` or `operator`")),
+        }
+    }
+
+    /// Rejects all callers but users: operators, moderators and boxes have no nickname and order nothing.
     pub fn require_user(&self) -> Result<(), Problem> {
         if self.role == Role::User { Ok(()) } else { Err(forbidden("requires the role `user`")) }
     }
@@ -83,8 +95,8 @@ impl Caller {
     /// Rejects boxes, which only report.
     pub fn require_person(&self) -> Result<(), Problem> {
         match self.role {
-            Role::User | Role::Operator => Ok(()),
-            Role::Device(_) => Err(forbidden("requires the role `user` or `operator`")),
+            Role::User | Role::Operator | Role::Moderator => Ok(()),
+            Role::Device(_) => Err(forbidden("requires the role `user`, `operator` or `moderator`")),
         }
     }
 
@@ -92,7 +104,9 @@ impl Caller {
     pub fn require_device_of(&self, box_id: &BoxId) -> Result<(), Problem> {
         match &self.role {
             Role::Device(own) if own == box_id => Ok(()),
-            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("requires the role `device` of this box")),
+            Role::Device(_) | Role::User | Role::Operator | Role::Moderator => {
+                Err(forbidden("requires the role `device` of this box"))
+            }
         }
     }
 }

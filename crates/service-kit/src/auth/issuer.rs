@@ -51,7 +51,8 @@ pub struct IssuerArgs {
     #[arg(long, env = "BOXROOM_ISSUER_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub issuer_user_claim: String,
 
-    /// Claim with `operator` or `device` (with the claim `box`), alone or in a list; all other callers are users
+    /// Claim with `operator`, `moderator` or `device` (with the claim `box`), alone or in a list; all other callers are
+    /// users
     #[arg(long, env = "BOXROOM_ISSUER_ROLE_CLAIM", default_value = "role", value_name = "CLAIM")]
     pub issuer_role_claim: String,
 }
@@ -180,6 +181,9 @@ impl Issuer {
         if roles.contains(&"operator") {
             return Ok(Role::Operator);
         }
+        if roles.contains(&"moderator") {
+            return Ok(Role::Moderator);
+        }
         if roles.contains(&"device") {
             let box_id = claims.get("box").and_then(Value::as_str).and_then(|id| id.parse().ok());
             return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is not a box id"))?));
@@ -222,7 +226,9 @@ mod tests {
         assert_eq!(caller(json!({ "preferred_username": "ana" })).unwrap().authenticated_at, None);
         for (claims, role) in [
             (json!({ "roles": "operator" }), Role::Operator),
-            (json!({ "roles": ["x", "operator"] }), Role::Operator),
+            (json!({ "roles": ["moderator", "operator"] }), Role::Operator),
+            (json!({ "roles": "moderator" }), Role::Moderator),
+            (json!({ "roles": ["device", "moderator"] }), Role::Moderator),
             (json!({ "roles": ["device"], "box": "b-1" }), Role::Device("b-1".parse().unwrap())),
             (json!({ "roles": ["Operator", 7] }), Role::User),
             (json!({ "role": "operator" }), Role::User),

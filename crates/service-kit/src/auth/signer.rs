@@ -29,7 +29,7 @@ impl KeyError {
 /// The content of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'a> {
-    /// The id of the user, operator or box.
+    /// The id of the user, operator, moderator or box.
     pub user_id: &'a UserId,
     /// The role.
     pub role: &'a Role,

@@ -50,7 +50,7 @@ async fn refusal(verifier: &Verifier, token: &str) -> &'static str {
 async fn a_signed_token_names_its_caller() {
     let signer = signer(7);
     let (verifier, at) = (verifier_with(published(&signer, None)), now());
-    for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
+    for role in [Role::User, Role::Operator, Role::Moderator, Role::Device("box-1".parse().unwrap())] {
         let caller = verifier.check(&token(&signer, &role, at, Some("s"))).await.unwrap();
         assert_eq!((caller.user_id.as_str(), &caller.role, caller.issued_at), ("ana", &role, at));
         assert_eq!(caller.session.as_deref(), Some("s"));

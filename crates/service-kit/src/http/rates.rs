@@ -118,7 +118,7 @@ impl Rates {
     }
 }
 
-/// A role and an id. Users, operators and boxes with the same id have separate limits.
+/// A role and an id. Users, operators, moderators and boxes with the same id have separate limits.
 type Principal = (&'static str, UserId);
 
 fn principal(caller: &Caller) -> Principal {
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn principals_with_the_same_name_have_separate_limits() {
         let rates = rates("1:2", "1:1");
-        let roles = || [Role::User, Role::Operator, Role::Device("locker-7".parse().unwrap())];
+        let roles = || [Role::User, Role::Operator, Role::Moderator, Role::Device("locker-7".parse().unwrap())];
         for role in roles().into_iter().chain(roles()) {
             rates.count_caller(&caller("locker-7", role)).unwrap();
         }

@@ -52,6 +52,12 @@ pub(crate) enum ExportLine {
         /// The sequence.
         up_to: i64,
     },
+    /// A private box that the user may use.
+    PrivateBox {
+        /// The box.
+        #[schema(schema_with = schemas::box_id)]
+        box_id: String,
+    },
     /// A room in which the user is or was a member. The user's messages and reactions in it follow.
     Room(ExportedRoom),
     /// A message of the user.
@@ -70,6 +76,8 @@ pub(crate) enum ExportLine {
     },
     /// An alarm of the user.
     Alarm(ExportedAlarm),
+    /// A report that the user has filed.
+    Report(ExportedReport),
     /// The place up to which the export is complete.
     Cursor {
         /// The `cursor` of a request that continues here.
@@ -121,6 +129,11 @@ pub(crate) struct ExportedRoom {
     pub(crate) closed_at: Option<DateTime<Utc>>,
     /// True if the user is the host, or was when the room closed.
     pub(crate) is_host: bool,
+    /// True if the user is a co-host, or was when the room closed.
+    pub(crate) is_co_host: bool,
+    /// The end of the last muting of the user.
+    #[schema(required)]
+    pub(crate) muted_until: Option<DateTime<Utc>>,
     /// The user's standing in the room.
     pub(crate) standing: Standing,
     /// The time at which the user joined.
@@ -187,4 +200,31 @@ pub(crate) struct ExportedAlarm {
     /// The sequence of the event.
     #[serde(skip)]
     pub(crate) position: i64,
+}
+
+/// A report that the user has filed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportedReport {
+    /// The id of the report.
+    pub(crate) report_id: String,
+    /// The reported user.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) user_id: String,
+    /// The room of the reported message.
+    #[schema(required)]
+    pub(crate) room_id: Option<String>,
+    /// The reported message.
+    #[schema(required, schema_with = schemas::message_id_or_null)]
+    pub(crate) message_id: Option<String>,
+    /// The category.
+    #[schema(example = "spam")]
+    pub(crate) category: String,
+    /// The user's note; null if there is none, and when the report is forgotten.
+    #[schema(required)]
+    pub(crate) note: Option<String>,
+    /// The time of the report.
+    pub(crate) filed_at: DateTime<Utc>,
+    /// `open`, `claimed` or `closed`.
+    #[schema(example = "open")]
+    pub(crate) state: String,
 }

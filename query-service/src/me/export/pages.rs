@@ -4,7 +4,7 @@ use domain::{BoxId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, query, query_as, query_scalar, types::Json};
 
-use super::lines::{ExportLine, ExportedAccount, ExportedAlarm, ExportedMessage, ExportedRoom};
+use super::lines::{ExportLine, ExportedAccount, ExportedAlarm, ExportedMessage, ExportedReport, ExportedRoom};
 use crate::views::{AlarmKind, DeviceView, Preferences, QuietHours, RoomStatus, Standing, Step};
 
 /// The number of messages of a room, of all its members, that are read for a page.
@@ -12,6 +12,9 @@ const MESSAGES: i64 = 500;
 
 /// The number of alarms on a page.
 const ALARMS: i64 = 200;
+
+/// The number of reports on a page.
+const REPORTS: i64 = 200;
 
 /// The place at which a page begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub(super) enum Place {
     MessagesAfter(RoomId, i64),
     /// The alarms after this one: stream, position and kind. The first ones after empty texts.
     AlarmsAfter(String, i64, String),
+    /// The reports after this one, or the first ones after an empty text.
+    ReportsAfter(String),
 }
 
 /// A page, and the place of the next one.
@@ -40,6 +45,7 @@ pub(super) async fn read(connection: &mut PgConnection, user: &UserId, place: Pl
         Place::RoomAfter(former) => room(connection, user, former.as_ref()).await,
         Place::MessagesAfter(room_id, after) => messages(connection, user, room_id, after).await,
         Place::AlarmsAfter(stream, position, kind) => alarms(connection, user, (&stream, position, &kind)).await,
+        Place::ReportsAfter(report_id) => reports(connection, user, &report_id).await,
     }
 }
 
@@ -75,6 +81,10 @@ async fn account(connection: &mut PgConnection, user: &UserId) -> Result<Page, s
     let blocked = query!("select blocked, blocked_at from blocks where user_id = $1 order by blocked", user.as_str());
     let blocked = blocked.fetch_all(&mut *connection).await?.into_iter();
     lines.extend(blocked.map(|row| ExportLine::BlockedUser { user_id: row.blocked, blocked_at: row.blocked_at }));
+    let boxes =
+        query_scalar!("select box_id from boxes where kind = 'private' and users ? $1 order by box_id", user.as_str());
+    let boxes = boxes.fetch_all(&mut *connection).await?.into_iter();
+    lines.extend(boxes.map(|box_id| ExportLine::PrivateBox { box_id }));
     let read = query!("select stream, up_to from alarms_read where user_id = $1 order by stream", user.as_str());
     let read = read.fetch_all(connection).await?.into_iter();
     lines.extend(read.map(|row| ExportLine::AlarmsRead { stream: row.stream, up_to: row.up_to }));
@@ -94,6 +104,8 @@ async fn room(connection: &mut PgConnection, user: &UserId, former: Option<&Room
             r.opened_at,
             r.closed_at,
             r.host = $1 as "is_host!",
+            me.co_host as is_co_host,
+            me.muted_until,
             me.standing as "standing: Standing",
             me.joined_at,
             k.message_id::text as read_up_to
@@ -226,9 +238,33 @@ async fn alarms(
     let alarms = alarms.fetch_all(connection).await?;
     let is_last = i64::try_from(alarms.len()).unwrap_or(i64::MAX) < ALARMS;
     let last = alarms.last().filter(|_| !is_last);
-    let next = last.map(|last| {
-        let kind = last.id.rsplit('-').next().unwrap_or_default().to_owned();
-        Place::AlarmsAfter(last.stream.clone(), last.position, kind)
-    });
-    Ok(Page { lines: alarms.into_iter().map(ExportLine::Alarm).collect(), next })
+    let next = match last {
+        Some(last) => {
+            let kind = last.id.rsplit('-').next().unwrap_or_default().to_owned();
+            Place::AlarmsAfter(last.stream.clone(), last.position, kind)
+        }
+        None => Place::ReportsAfter(String::new()),
+    };
+    Ok(Page { lines: alarms.into_iter().map(ExportLine::Alarm).collect(), next: Some(next) })
+}
+
+/// The reports that the user has filed. Those about the user belong to others.
+async fn reports(connection: &mut PgConnection, user: &UserId, after: &str) -> Result<Page, sqlx::Error> {
+    let reports = query_as!(
+        ExportedReport,
+        r#"
+        select report_id, user_id, room_id, message_id::text, category, note, filed_at, state
+        from reports
+        where reporter = $1 and report_id > $2
+        order by report_id
+        limit $3
+        "#,
+        user.as_str(),
+        after,
+        REPORTS,
+    );
+    let reports = reports.fetch_all(connection).await?;
+    let is_last = i64::try_from(reports.len()).unwrap_or(i64::MAX) < REPORTS;
+    let next = reports.last().filter(|_| !is_last).map(|last| Place::ReportsAfter(last.report_id.clone()));
+    Ok(Page { lines: reports.into_iter().map(ExportLine::Report).collect(), next })
 }

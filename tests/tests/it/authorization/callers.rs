@@ -8,6 +8,7 @@ use system_tests::World;
 pub(super) enum Caller {
     Anonymous(BadToken),
     Operator,
+    Moderator,
     Box,
     OtherBox,
     Other,
@@ -41,8 +42,17 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SIGNED_IN: [Self; 8] =
-        [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::CoHost, Self::Host];
+    pub(super) const SIGNED_IN: [Self; 9] = [
+        Self::Operator,
+        Self::Moderator,
+        Self::Box,
+        Self::OtherBox,
+        Self::Other,
+        Self::Kicked,
+        Self::Member,
+        Self::CoHost,
+        Self::Host,
+    ];
 
     /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -54,6 +64,7 @@ impl Caller {
         match self {
             Self::Anonymous(_) => "nobody",
             Self::Operator => "operator",
+            Self::Moderator => "moderator",
             Self::Box => "box",
             Self::OtherBox => "other box",
             Self::Other => "other user",

@@ -14,6 +14,8 @@ pub(super) struct Fixture {
     pub(super) message: String,
     /// An operator of this fixture only, because signing out everywhere revokes the operator's tokens.
     pub(super) operator: Person,
+    /// A moderator of this fixture only, likewise.
+    pub(super) moderator: Person,
     pub(super) host: Person,
     pub(super) co_host: Person,
     pub(super) member: Person,
@@ -52,6 +54,7 @@ impl Fixture {
             box_id: format!("box-{number}"),
             other_box: format!("elsewhere-{number}"),
             operator: world.operator_called(&format!("ops-{number}")),
+            moderator: world.moderator_called(&format!("mod-{number}")),
             room: format!("box-{number}.1"),
             message: "1".to_owned(),
             host: person("host"),

@@ -30,6 +30,8 @@ pub(crate) enum Who {
     Stranger,
     /// An operator, who manages boxes and stores.
     Operator,
+    /// A moderator, who acts against abuse.
+    Moderator,
     /// The box of the room.
     Device,
     /// Another box.
@@ -42,6 +44,7 @@ pub(crate) struct Fixture {
     anas_message: String,
     bens_message: String,
     refresh_token: String,
+    reset_token: String,
     /// A session of dana.
     session: String,
     alarms_up_to: Value,
@@ -72,9 +75,21 @@ impl Fixture {
             person.get("/me").await.ok();
         }
         let alarms_up_to = ana.get("/me/alarms").await.ok()["up_to"].clone();
+        world.register("finn", PASSWORD, "finn").await.created();
+        let reset = world.operator().post("/users/finn/password-resets", json!({ "reason": "Lost" })).await;
+        let reset_token = reset.json()["reset_token"].as_str().unwrap().to_owned();
         let token = |person: &Person| person.token().to_owned();
         let tokens = vec![(Who::Ana, token(&ana)), (Who::Ben, token(&ben)), (Who::Dana, token(&dana))];
-        Self { room, anas_message, bens_message: said.created(), refresh_token, session, alarms_up_to, tokens }
+        Self {
+            room,
+            anas_message,
+            bens_message: said.created(),
+            refresh_token,
+            reset_token,
+            session,
+            alarms_up_to,
+            tokens,
+        }
     }
 
     pub(crate) fn token(&self, world: &World, who: Who) -> Option<String> {
@@ -86,6 +101,7 @@ impl Fixture {
             Who::Cleo => Bearer::User("cleo"),
             Who::Stranger => Bearer::User("stranger"),
             Who::Operator => Bearer::Operator("ops"),
+            Who::Moderator => Bearer::Moderator("mia"),
             Who::Device => Bearer::Device("box-1"),
             Who::OtherDevice => Bearer::Device("box-2"),
         };
@@ -196,6 +212,7 @@ pub(crate) fn commands(fixture: &Fixture) -> Vec<Row> {
     rows.extend(rooms(fixture));
     rows.extend(talk(fixture));
     rows.extend(endings(fixture));
+    rows.extend(measures());
     rows
 }
 
@@ -206,6 +223,14 @@ fn sessions(fixture: &Fixture) -> Vec<Row> {
             .wrong_field("password", "not the password", 401, "wrong-credentials"),
         Row::new("POST /sessions/refresh", Who::Anonymous, &[], json!({ "refresh_token": fixture.refresh_token }), 200)
             .wrong_field("refresh_token", "none-of-ours", 401, "invalid-refresh-token"),
+        Row::new(
+            "POST /password-resets",
+            Who::Anonymous,
+            &[],
+            json!({ "reset_token": fixture.reset_token, "password": PASSWORD }),
+            204,
+        )
+        .wrong_field("reset_token", "none-of-ours", 401, "invalid-reset-token"),
         Row::new("GET /sessions", Who::Dana, &[], Value::Null, 200),
         Row::new("DELETE /sessions/{session}", Who::Dana, &[("session", &fixture.session)], Value::Null, 204).not(
             Who::Ana,
@@ -312,6 +337,7 @@ fn catalogue() -> Vec<Row> {
         operators(register).wrong_field("store_id", "noodles", 409, "store-exists"),
         of_store("PATCH /stores/{store}", json!({ "name": "Number Nine", "category": "soups" })),
         of_store("PUT /stores/{store}/availability", json!({ "state": "closed" })),
+        of_store("PUT /stores/{store}/retirement", json!({ "reason": "Bankrupt" })),
     ]
 }
 
@@ -458,10 +484,18 @@ fn talk(fixture: &Fixture) -> Vec<Row> {
 fn endings(fixture: &Fixture) -> Vec<Row> {
     let room = [("room", fixture.room.as_str())];
     let cleo = [("room", fixture.room.as_str()), ("user", "cleo")];
+    let message = [("room", fixture.room.as_str()), ("message", fixture.bens_message.as_str())];
+    let by_moderator = |row: Row| row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden");
+    let reason = || json!({ "reason": "Spam" });
     vec![
+        by_moderator(Row::new("PUT /rooms/{room}/messages/{message}/removal", Who::Moderator, &message, reason(), 204)),
         Row::new("DELETE /rooms/{room}/members/{user}", Who::Ana, &cleo, Value::Null, 204)
             .not(Who::Ben, 403, "not-the-host")
             .not(Who::Stranger, 403, "not-a-member"),
+        by_moderator(
+            Row::new("PUT /rooms/{room}/lifted-kicks/{user}", Who::Moderator, &cleo, reason(), 204).knows("user"),
+        ),
+        by_moderator(Row::new("PUT /rooms/{room}/closure", Who::Moderator, &[("room", "box-2.1")], reason(), 204)),
         Row::new("PUT /rooms/{room}/host", Who::Ana, &room, json!({ "user_id": "ben" }), 204)
             .not(Who::Ben, 403, "not-the-host")
             .wrong_field("user_id", "no-such-user", 404, "member-not-found"),
@@ -477,6 +511,30 @@ fn endings(fixture: &Fixture) -> Vec<Row> {
             .not(Who::Operator, 403, "forbidden")
             .not(Who::Stranger, 401, "wrong-credentials")
             .wrong_field("password", "not the password", 401, "wrong-credentials"),
+    ]
+}
+
+/// Commands on a box, and on a user whom no other row needs.
+fn measures() -> Vec<Row> {
+    let dora = [("user", "dora")];
+    let row = |operation, body| {
+        let row = Row::new(operation, Who::Operator, &dora, body, 204).unknown_is(404, "user-not-found");
+        row.not(Who::Ana, 403, "forbidden").not(Who::Device, 403, "forbidden")
+    };
+    let reason = || json!({ "reason": "Spam" });
+    let only_operators = |row: Row| row.not(Who::Moderator, 403, "forbidden");
+    vec![
+        row("PUT /users/{user}/suspension", json!({ "reason": "Spam", "until": null }))
+            .wrong_field("until", "2020-01-01T00:00:00Z", 422, "invalid-body")
+            .wrong_field("until", "tomorrow", 422, "invalid-body"),
+        row("PUT /users/{user}/reinstatement", reason()),
+        Row { status: 201, ..only_operators(row("POST /users/{user}/password-resets", reason())) },
+        only_operators(row("PUT /users/{user}/erasure", reason())),
+        only_operators(
+            Row::new("PUT /boxes/{box}/retirement", Who::Operator, &[("box", "box-2")], reason(), 204)
+                .not(Who::Ana, 403, "forbidden")
+                .not(Who::Device, 403, "forbidden"),
+        ),
     ]
 }
 
@@ -505,6 +563,10 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         of_members("GET /rooms/{room}/events"),
         Row { query: vec![("ids", "ana")], ..read("GET /users", &[]) }.wrong_query(&[("ids", "ana,")]),
         read("GET /users/{user}", &[("user", "ana")]).unknown_is(404, "user-not-found"),
+        Row { by: Who::Moderator, ..read("GET /moderation/users", &[]) }.not(Who::Ana, 403, "forbidden"),
+        Row { by: Who::Moderator, ..read("GET /moderation/users/{user}", &[("user", "ana")]) }
+            .unknown_is(404, "user-not-found")
+            .not(Who::Ana, 403, "forbidden"),
         read("GET /me", &[]).not(Who::Stranger, 404, "user-not-found"),
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),

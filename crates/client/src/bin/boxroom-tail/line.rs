@@ -63,6 +63,7 @@ fn description(event: &Event) -> String {
         "member_joined" => "joins".to_owned(),
         "member_left" => "leaves".to_owned(),
         "member_kicked" => format!("kicks {}", text("user_id")),
+        "kick_lifted" => format!("lifts the kick of {}", text("user_id")),
         "host_transferred" => format!("{} is host after {}", text("to"), text("from")),
         "co_host_appointed" => format!("makes {} a co-host", text("user_id")),
         "co_host_dismissed" => format!("{} is no co-host any more", text("user_id")),

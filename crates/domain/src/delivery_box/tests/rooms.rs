@@ -110,3 +110,15 @@ fn a_room_that_was_never_opened_does_not_exist() {
     let elsewhere = RoomId::new("other".parse().unwrap(), 1);
     given(room_with(&[])).each_refused(commands(elsewhere), &BoxRefusal::RoomNotFound);
 }
+
+#[test]
+fn a_moderator_closes_any_open_room() {
+    let close = |number, at| RoomCommand::CloseByModerator { at: minute(at) }.in_room(room(number));
+    let by_moderator = || closed(1, RoomClosedReason::Moderator);
+    given(room_with(&["ben"])).when(close(1, 1)).then([by_moderator()]);
+    given(room_with_and(&[], [by_moderator()])).when(close(1, 1)).then_refused(&BoxRefusal::RoomClosed);
+    given(room_with_and(&[], [by_moderator()])).when(open("ben", 1)).then([opened(2, "ben", 1)]);
+    given(room_with(&[])).when(close(1, DEADLINE)).then_refused(&BoxRefusal::RoomClosed);
+    given(room_with(&[])).when(close(2, 1)).then_refused(&BoxRefusal::RoomNotFound);
+    given([]).when(close(1, 1)).then_refused(&BoxRefusal::BoxNotFound);
+}

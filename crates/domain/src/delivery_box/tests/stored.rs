@@ -74,6 +74,7 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
         (joined("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
         (left("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
         (kicked("ben"), json!({"room_id": "b.1", "user_id": "ben", "by": "ann"})),
+        (RoomEvent::KickLifted { user_id: user("ben") }.in_room(room(1)), json!({"room_id": "b.1", "user_id": "ben"})),
         (host_changed("ann", "ben", HostChange::Transferred), transferred),
         (changed, change),
         (co_host("ben"), json!({"room_id": "b.1", "user_id": "ben"})),

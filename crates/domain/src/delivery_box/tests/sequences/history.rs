@@ -127,6 +127,7 @@ impl Chronicle {
                 self.goes(user_id)?;
                 self.kicked.insert(user_id.clone());
             }
+            RoomEvent::KickLifted { user_id } => prop_assert!(self.kicked.remove(user_id), "not kicked"),
             RoomEvent::HostTransferred { from, to, change } => {
                 prop_assert_eq!(from, &self.host);
                 let successor = self.inside.iter().find(|member| self.co_hosts.contains(*member));
@@ -198,9 +199,12 @@ impl Chronicle {
 
     /// A fired deadline must equal the room's own. For any other command, its own time must be past the deadline.
     fn may_close(&self, command: &BoxCommand, reason: RoomClosedReason, now: i64) -> bool {
+        let of_box = if let BoxCommand::Box(command) = command { Some(command) } else { None };
         let command = if let BoxCommand::Room { command, .. } = command { Some(command) } else { None };
         match reason {
             RoomClosedReason::Host => matches!(command, Some(RoomCommand::CloseRoom { by, .. }) if *by == self.host),
+            RoomClosedReason::Moderator => matches!(command, Some(RoomCommand::CloseByModerator { .. })),
+            RoomClosedReason::BoxRetired => matches!(of_box, Some(OwnCommand::RetireBox { closes_room: true, .. })),
             RoomClosedReason::Empty => self.inside.is_empty(),
             RoomClosedReason::Expired => {
                 let fired =

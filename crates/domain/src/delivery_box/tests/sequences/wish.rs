@@ -34,6 +34,7 @@ enum What {
     DoorOpening,
     DropEvent,
     EraseAuthor,
+    RemoveSuspended,
     Allow,
     Disallow,
     Open,
@@ -46,6 +47,7 @@ enum Act {
     Join,
     Leave,
     Kick,
+    LiftKick,
     Change,
     Appoint,
     Dismiss,
@@ -61,6 +63,7 @@ enum Act {
     Advance,
     Extend,
     Close,
+    CloseByModerator,
     Warn,
     Expire,
 }
@@ -85,12 +88,14 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::DoorOpening),
         1 => Just(What::DropEvent),
         2 => Just(What::EraseAuthor),
+        2 => Just(What::RemoveSuspended),
         3 => Just(What::Allow),
         1 => Just(What::Disallow),
         12 => Just(What::Open),
         25 => Just(What::InRoom(Act::Join)),
         6 => Just(What::InRoom(Act::Leave)),
         6 => Just(What::InRoom(Act::Kick)),
+        4 => Just(What::InRoom(Act::LiftKick)),
         3 => Just(What::InRoom(Act::Change)),
         4 => Just(What::InRoom(Act::Appoint)),
         3 => Just(What::InRoom(Act::Dismiss)),
@@ -106,6 +111,7 @@ fn what() -> impl Strategy<Value = What> {
         3 => Just(What::InRoom(Act::Advance)),
         6 => Just(What::InRoom(Act::Extend)),
         2 => Just(What::InRoom(Act::Close)),
+        1 => Just(What::InRoom(Act::CloseByModerator)),
         3 => Just(What::InRoom(Act::Warn)),
         3 => Just(What::InRoom(Act::Expire)),
         4 => Just(What::Talk(Saying::Post)),
@@ -158,10 +164,13 @@ impl Wish {
             }),
             What::TakeOut => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
             What::Return => BoxCommand::Box(OwnCommand::ReturnToService),
-            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { at: minute(now) }),
+            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { closes_room: self.number > 3, at: minute(now) }),
             What::Arrival => BoxCommand::Box(OwnCommand::RecordArrival { at: minute(now) }),
             What::DropEvent => drop_event((self.number > 0).then_some(7)),
             What::EraseAuthor => erase_author(PEOPLE[self.who], now),
+            What::RemoveSuspended => {
+                BoxCommand::Box(OwnCommand::RemoveSuspended { user_id: user(PEOPLE[self.who]), at: minute(now) })
+            }
             What::Allow => BoxCommand::Box(OwnCommand::AllowUser { user_id: user(PEOPLE[self.who]) }),
             What::Disallow => BoxCommand::Box(OwnCommand::DisallowUser { user_id: user(PEOPLE[self.who]) }),
             What::DoorOpening => BoxCommand::Box(OwnCommand::RecordDoorOpening { at: minute(now) }),
@@ -194,6 +203,7 @@ impl Wish {
             }
             Act::Leave => RoomCommand::LeaveRoom { user_id, at }.in_room(room_id),
             Act::Kick => RoomCommand::KickMember { by, user_id: whom, at }.in_room(room_id),
+            Act::LiftKick => RoomCommand::LiftKick { user_id: whom, at }.in_room(room_id),
             Act::Change => RoomCommand::ChangeRoom { by, change: self.change(), at }.in_room(room_id),
             Act::Appoint => RoomCommand::AppointCoHost { by, user_id: whom, at }.in_room(room_id),
             Act::Dismiss => {
@@ -225,6 +235,7 @@ impl Wish {
                 RoomCommand::ExtendRoom { by, hours, at }.in_room(room_id)
             }
             Act::Close => RoomCommand::CloseRoom { by, at }.in_room(room_id),
+            Act::CloseByModerator => RoomCommand::CloseByModerator { at }.in_room(room_id),
             Act::Warn => {
                 let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
                 RoomCommand::WarnOfClosing { closes_at, at }.in_room(room_id)
