@@ -153,7 +153,7 @@ async fn end_sessions(app: &App, payload: &[u8]) -> Result<Value, Error> {
     Ok(json!({}))
 }
 
-/// Removes the texts of a report, and destroys its key before: an interrupted removal is repeated until it is in the log.
+/// Destroys the key of a report, then removes its texts: an interrupted removal is repeated until it is in the log.
 async fn forget_report(app: &App, payload: &[u8]) -> Result<Value, Error> {
     app.clock.require().await?;
     let ForgetReport { report_id } = parse(payload)?;

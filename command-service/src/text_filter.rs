@@ -14,8 +14,8 @@ use text::filter::{Action, Matcher, Pattern, Verdict};
 
 use crate::metrics::METRICS;
 
-/// The time after which the version of the filters is compared with the leader's, because a replica may have been behind
-/// when they were read.
+/// The time after which the version of the filters is compared with the leader's, because a replica may have been
+/// behind when they were read.
 const CONFIRM_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The filters, prepared for texts when they have changed.

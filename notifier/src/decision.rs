@@ -23,7 +23,7 @@ pub(crate) struct Alarm {
     pub(crate) stands: bool,
     /// True if the user has marked it as read.
     pub(crate) is_read: bool,
-    /// True if only users whom the user has blocked have caused it.
+    /// True if only users that the user has blocked have caused it.
     pub(crate) is_by_blocked: bool,
 }
 

@@ -179,8 +179,8 @@ async fn open_account(app: &App, applicant: Applicant<'_>, at: DateTime<Utc>) ->
         match app.accounts.get(user_id).await? {
             // Created by this call. The password is not checked: wrong passwords of others would delay this caller.
             Some(stored) if hash.as_ref() == Some(&stored.account.password_hash) => return Ok(stored),
-            // An operator's or moderator's account. The password is not checked, so that the answer reveals nothing about
-            // it.
+            // An operator's or moderator's account. The password is not checked, so that the answer reveals nothing
+            // about it.
             Some(stored) if stored.account.role != ROLE => return Err(Code::UserExists.into()),
             Some(stored)
                 if at - stored.account.created_at < PENDING_LIFETIME

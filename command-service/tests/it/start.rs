@@ -53,7 +53,7 @@ async fn the_description_has_every_command_with_its_problems() {
     let service = installation.service(&[]).await;
     let contract = service.read_contract().await;
     let operations = contract.operations();
-    assert_eq!(operations.len(), 44, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
+    assert_eq!(operations.len(), 77, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
     for (id, operation) in &operations {
         let parameters = operation["parameters"].as_array().unwrap();
         assert!(parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"), "{id}");

@@ -24,7 +24,7 @@ pub const MAX_DEVICES: usize = 10;
 /// The maximum number of rooms that a user has muted. Muting another one unmutes the oldest.
 pub const MAX_MUTED_ROOMS: usize = 200;
 
-/// The maximum number of users whom a user has blocked.
+/// The maximum number of users that a user has blocked.
 pub const MAX_BLOCKED_USERS: usize = 500;
 
 /// The kinds of alarms that a user can receive.

@@ -158,8 +158,8 @@ pub fn store(store_id: &StoreId) -> String {
     format!("store.{store_id}")
 }
 
-/// The token of the filters, and the beginning of those of reports. No store id contains `=`. They share the subjects of
-/// stores, because a stream cannot be added to a complete log.
+/// The token of the filters, and the beginning of those of reports. No store id contains `=`. They share the subjects
+/// of stores, because a stream cannot be added to a complete log.
 const FILTERS: &str = "=filters";
 const REPORT: &str = "=report-";
 

@@ -29,8 +29,8 @@ insert into devices values ('ann', 'phone', 'fcm', 'token', 'en', '2026-03-01T12
 insert into muted_rooms values ('ann', 'b1.1');
 insert into blocks values ('ann', 'bob', '2026-03-01T12:00:00Z');
 insert into filters values ('spam', 'word', 'soup', 'mask', '2026-03-01T12:00:00Z');
-insert into reports values ('r-1', 'ann', 'bob', null, null, null, 'spam', null, '2026-03-01T12:00:00Z', 'open', null, null,
-  null, null, null, false);
+insert into reports values ('r-1', 'ann', 'bob', null, null, null, 'spam', null, '2026-03-01T12:00:00Z', 'open', null,
+  null, null, null, null, false);
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
 

@@ -57,7 +57,7 @@ pub(super) enum AlarmItem {
 }
 
 impl Alarm {
-    /// Returns true if the alarm, or a part of it, is by a user whom its user has blocked. The count of reactions has
+    /// Returns true if the alarm, or a part of it, is by a user that its user has blocked. The count of reactions has
     /// all users.
     pub(super) fn may_be_of(&self, blocked: &BTreeSet<UserId>) -> bool {
         match self.kind.as_str() {
@@ -119,7 +119,7 @@ pub(super) struct AlarmPage {
     pub(super) partial: BTreeMap<UserId, Positions>,
     /// The unread alarms of each user.
     pub(super) unread: HashMap<String, Unread>,
-    /// The users whom each user has blocked, if any.
+    /// The users that each user has blocked, if any.
     pub(super) blocked: HashMap<String, BTreeSet<UserId>>,
 }
 
@@ -248,7 +248,7 @@ impl Floors {
     }
 }
 
-/// Returns the users whom each of these users has blocked, if any.
+/// Returns the users that each of these users has blocked, if any.
 async fn blocked(
     connection: &mut PgConnection,
     users: &[String],

@@ -238,7 +238,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false)]
         up_to: Option<&'a str>,
     },
-    /// The users whom the user has blocked, at the beginning if there are any, and after each change. Replaces the
+    /// The users that the user has blocked, at the beginning if there are any, and after each change. Replaces the
     /// earlier ones: a connection begins without any.
     Blocks {
         #[schema(schema_with = schemas::users)]

@@ -156,7 +156,7 @@ impl Users {
         }
     }
 
-    /// Schedules a read of a user's alarms, and of the users whom the user has blocked.
+    /// Schedules a read of a user's alarms, and of the users that the user has blocked.
     pub(super) fn on_stale_alarms(&self, user: &UserId) {
         let mut present = self.present();
         if present.get(user).is_some() {

@@ -1,4 +1,4 @@
-//! `GET /me/blocks`: the users whom the caller has blocked.
+//! `GET /me/blocks`: the users that the caller has blocked.
 
 use axum::Json;
 use domain::UserId;
@@ -34,7 +34,7 @@ pub(crate) struct ListMyBlocks {
     cursor: Option<String>,
 }
 
-/// Lists the users whom the caller has blocked, in the order of their ids.
+/// Lists the users that the caller has blocked, in the order of their ids.
 #[utoipa::path(
     get, path = "/me/blocks", tag = "me", operation_id = "list_my_blocks",
     params(ListMyBlocks, MinPosition),

@@ -43,6 +43,7 @@ pub(crate) enum UserState {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListModeratedUsers {
     /// Returns only users in this state.
+    #[param(inline)]
     state: Option<UserState>,
     /// Returns only users whose nickname begins with this text, without regard to the case of ASCII letters, in
     /// alphabetical order.

@@ -161,7 +161,7 @@ pub(crate) struct LastMessageView {
     pub(crate) blocked: bool,
 }
 
-/// A user whom the caller has blocked.
+/// A user that the caller has blocked.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BlockView {
     /// The id of the user.

@@ -224,7 +224,8 @@ async fn every_table_about_users_is_exported() {
     let world = World::start().await;
     let about_users = "select distinct table_name::text from information_schema.columns
          where table_schema = 'read_g1' and (
-             column_name in ('user_id', 'author', 'by', 'host', 'reactions', 'reporter', 'users') or column_name like '%\\_by')
+             column_name in ('user_id', 'author', 'by', 'host', 'reactions', 'reporter', 'users')
+             or column_name like '%\\_by')
          order by 1";
     let exported = [
         "alarms",

@@ -32,7 +32,7 @@ struct State {
     rooms: MyRooms,
     /// The time of the last read of the alarms.
     alarms_read_at: Option<Instant>,
-    /// The users whom the user has blocked; none before the first read.
+    /// The users that the user has blocked; none before the first read.
     blocked: Option<BTreeSet<UserId>>,
 }
 

@@ -514,7 +514,7 @@ fn endings(fixture: &Fixture) -> Vec<Row> {
     ]
 }
 
-/// Commands on a box, and on a user whom no other row needs.
+/// Commands on a box, and on a user that no other row needs.
 fn measures() -> Vec<Row> {
     let dora = [("user", "dora")];
     let row = |operation, body| {

@@ -60,7 +60,7 @@ proptest! {
 fn the_sequences_reach_every_event_and_every_refusal() {
     let (mut happened, mut refused) = (BTreeSet::new(), BTreeSet::new());
     let mut runner = TestRunner::deterministic();
-    for _ in 0..500 {
+    for _ in 0..1000 {
         let wishes = wishes().new_tree(&mut runner).unwrap().current();
         live(&wishes, |answer| match answer {
             Ok(events) => happened.extend(events.iter().map(BoxEvent::name)),
