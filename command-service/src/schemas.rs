@@ -16,7 +16,6 @@ use utoipa::{
 };
 
 use crate::{
-    moderation::password_reset,
     passwords::MIN_ROOM_PASSWORD,
     sessions::{device, refresh_token},
     users::{
@@ -95,7 +94,7 @@ schemas! {
     /// A reason given by an operator.
     Reason => line(values::Reason::MAX_CHARS, values::Reason::MAX_BYTES, "The door is stuck");
     /// A token for a new password.
-    ResetToken => string(1, password_reset::MAX_CHARS, "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c");
+    ResetToken => string(1, credentials::ResetToken::MAX_CHARS, "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
     /// A push provider.

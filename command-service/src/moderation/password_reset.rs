@@ -84,9 +84,6 @@ pub(crate) struct RedeemReset {
     password: NewAccountPassword,
 }
 
-/// The maximum length of a token.
-pub(crate) const MAX_CHARS: usize = 100;
-
 /// A received token of valid length. It has no `Debug` form.
 #[derive(serde::Deserialize)]
 #[serde(try_from = "String")]
@@ -96,8 +93,12 @@ impl TryFrom<String> for ResetTokenText {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let length = (1..=MAX_CHARS).contains(&text.len());
-        if length { Ok(Self(text)) } else { Err(format!("a reset token must have 1 to {MAX_CHARS} characters")) }
+        let length = (1..=ResetToken::MAX_CHARS).contains(&text.len());
+        if length {
+            Ok(Self(text))
+        } else {
+            Err(format!("a reset token must have 1 to {} characters", ResetToken::MAX_CHARS))
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub struct ResetToken {
 pub struct MalformedToken;
 
 impl ResetToken {
+    /// The maximum length of a text that is read as a token.
+    pub const MAX_CHARS: usize = 100;
+
     /// Creates a token of this user.
     pub fn random(user_id: UserId) -> Self {
         Self { user_id, secret: rand::random() }

@@ -210,7 +210,7 @@ pub enum ReportRefusal {
     /// Another moderator has claimed it.
     #[error("another moderator has claimed the report")]
     ReportClaimed,
-    /// Nobody has claimed it.
+    /// No moderator has claimed it.
     #[error("claim the report first")]
     ReportNotClaimed,
 }

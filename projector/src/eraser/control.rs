@@ -3,10 +3,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::UserId;
 use operator_protocol::ErasureReport;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, postgres::types::PgInterval, query, query_scalar};
 
-use super::{suspensions, work::parse_id};
+use super::work::parse_id;
 use crate::generation::{error::ChangeError, positions::Positions};
+
+/// The time after a suspension for which the rooms of the user are looked at every half second, in seconds. It is
+/// longer than any command takes.
+const WATCHED_SECONDS: i64 = 120;
+
+/// Returns the time after a suspension for which the user is watched.
+pub(super) fn watched() -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: WATCHED_SECONDS * 1_000_000 }
+}
 
 /// A user whose erasure is not complete.
 pub(super) struct Pending {
@@ -60,7 +69,7 @@ pub(super) async fn is_idle(connection: &mut PgConnection, generation: i32) -> R
              ) as "idle!""#,
         generation,
         read_model::version(),
-        suspensions::watched()
+        watched()
     );
     idle.fetch_one(connection).await
 }

@@ -7,24 +7,15 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde_json::json;
-use sqlx::{PgConnection, postgres::types::PgInterval, query};
+use sqlx::{PgConnection, query};
 
-use super::{Eraser, work::parse_id};
+use super::{Eraser, control::watched, work::parse_id};
 use crate::generation::error::ChangeError;
-
-/// The time after a suspension for which the rooms of the user are looked at every half second, in seconds. It is
-/// longer than any command takes.
-const WATCHED_SECONDS: i64 = 120;
 
 /// The suspensions after which the sessions have been ended: the user and the time. This ends the sessions of a user
 /// whose command-service crashed after the suspension. Those before the watched time are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct EndedSessions(HashSet<(UserId, DateTime<Utc>)>);
-
-/// Returns the time after a suspension for which the user is watched.
-pub(super) fn watched() -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: WATCHED_SECONDS * 1_000_000 }
-}
 
 impl Eraser {
     /// Ends the sessions of suspended users, and removes the users from open rooms. Returns true if nothing is left to
