@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The maximum number of types of a webhook.
-const MAX_TYPES: usize = 32;
+const MAX_TYPES: usize = 64;
 
 /// The number of webhooks in one answer, whose size is limited.
 const PAGE: i64 = 25;
