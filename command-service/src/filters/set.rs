@@ -40,7 +40,7 @@ pub(crate) async fn set_filter(
     Path(FilterPath { filter_id }): Path<FilterPath>,
     Command { body: SetFilter { kind, pattern, action }, stamp }: Command<SetFilter>,
 ) -> Result<Done, Error> {
-    let pattern = FilterPattern::new(kind, pattern).map_err(|error| invalid_field("/pattern", error.to_string()))?;
+    let pattern = FilterPattern::new(kind, &pattern).map_err(|error| invalid_field("/pattern", error.to_string()))?;
     let command = FilterCommand::SetFilter { filter_id, pattern, action };
     let committed = app.text_filter.filters().execute(&FiltersId, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))

@@ -14,7 +14,7 @@ fn id(number: usize) -> FilterId {
 }
 
 fn set(number: usize, pattern: &str, action: FilterAction) -> FilterCommand {
-    let pattern = FilterPattern::new(FilterKind::Word, pattern.to_owned()).unwrap();
+    let pattern = FilterPattern::new(FilterKind::Word, pattern).unwrap();
     FilterCommand::SetFilter { filter_id: id(number), pattern, action }
 }
 

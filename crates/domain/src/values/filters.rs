@@ -23,9 +23,9 @@ impl FilterPattern {
     pub const MAX_BYTES: usize = LIMITS.bytes;
 
     /// Checks a pattern of this kind.
-    pub fn new(kind: FilterKind, pattern: String) -> Result<Self, InvalidValue> {
+    pub fn new(kind: FilterKind, pattern: &str) -> Result<Self, InvalidValue> {
         let length = "must be one line of 1 to 64 bytes after trimming";
-        let pattern = value::line(&pattern, LIMITS).map_err(|_| InvalidValue(length))?;
+        let pattern = value::line(pattern, LIMITS).map_err(|_| InvalidValue(length))?;
         let (parsed, expected) = match kind {
             FilterKind::Word => (Pattern::words(&pattern), "must have a word, with an asterisk only at its end"),
             FilterKind::Link => (Pattern::host(&pattern), "must be the name of a host, like example.org"),
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_pattern_is_a_word_or_a_host() {
-        let new = |kind, pattern: &str| FilterPattern::new(kind, pattern.to_owned()).map(String::from);
+        let new = |kind, pattern: &str| FilterPattern::new(kind, pattern).map(String::from);
         for good in ["soup", "soup*", "hot soup", "上海", &"a".repeat(64)] {
             assert_eq!(new(FilterKind::Word, good).as_deref(), Ok(good));
         }
