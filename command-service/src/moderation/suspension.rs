@@ -6,7 +6,7 @@ use domain::{UserCommand, UserId, values::Reason};
 use eserde::Deserialize;
 use service_kit::{
     auth::{AsModerator, Caller, Role},
-    extract::Path,
+    extract::{Path, invalid_field},
 };
 use sign_in::sign_out;
 use utoipa::ToSchema;
@@ -37,8 +37,8 @@ pub(crate) struct SuspendUser {
 impl SuspendUser {
     fn check_end(&self, stamp: &Stamp) -> Result<(), Error> {
         let is_valid = self.until.is_none_or(|until| stamp.at < until && until <= stamp.at + MAX_SUSPENSION);
-        let detail = "`until` must be a time in the next ten years.";
-        if is_valid { Ok(()) } else { Err(Error::detailed(Code::InvalidBody, detail)) }
+        let detail = "must be a time in the next ten years";
+        if is_valid { Ok(()) } else { Err(invalid_field("/until", detail).into()) }
     }
 }
 
