@@ -17,6 +17,8 @@ create index if not exists other_boxes_by_location on boxes using gist (point(lo
     where not (service = 'in_service' and room_id is null);
 create index if not exists used_boxes_by_location on boxes using gist (point(longitude, latitude))
     where room_id is not null;
+-- Few boxes are private: a list of rooms looks each box up, in vain for shared ones.
+create index if not exists private_boxes on boxes (box_id) where kind = 'private';
 create index if not exists open_rooms on rooms (opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_zip_code on rooms (zip_code, opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_store on rooms (store_id, opened_at desc, room_id) where status = 'open';

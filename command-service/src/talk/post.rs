@@ -1,6 +1,6 @@
 //! `POST /rooms/{room}/messages`
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::extract::State;
 use domain::{BoxCommand, BoxEvent, DeliveryBox, MessageId, RoomId, TalkCommand, values::MessageBody};
@@ -88,17 +88,17 @@ async fn post(
     context: CommandContext,
     admission: Admission<'_>,
 ) -> Result<Committed<DeliveryBox>, Error> {
-    let (user_id, at, identity) = (&context.actor, context.at, command_of(&context));
-    let turn = TurnRequest { room_id, user_id, command: &identity, at };
+    let (user_id, at, identity) = (&context.actor, context.at, OnceLock::new());
     let prepare = |events: &[BoxEvent]| {
         let (admitted, is_empty) = (admission.require(events), events.is_empty());
-        let (admission, turn) = (&admission, &turn);
+        let (admission, context, identity) = (&admission, &context, &identity);
         async move {
             admitted?;
             let (state, _) = app.boxes.load(room_id.box_id()).await?;
-            let interval = state.last_room(room_id).and_then(|room| room.slow_mode_of(turn.user_id));
+            let interval = state.last_room(room_id).and_then(|room| room.slow_mode_of(user_id));
             let Some(interval) = interval.filter(|_| !is_empty) else { return Ok(()) };
-            match app.turns.take(turn, interval).await {
+            let command = identity.get_or_init(|| command_of(context));
+            match app.turns.take(&TurnRequest { room_id, user_id, command, at }, interval).await {
                 Ok(None) => Ok(()),
                 Ok(Some(wait)) => Err(admission.reject(Error::slow_mode(wait))),
                 Err(error) => Err(admission.reject(error)),

@@ -107,9 +107,10 @@ impl RoomSearch<'_> {
                         where r.status = 'open' and ($1::text is null or $1 = 'open')
                             and ($2::text is null or r.zip_code = $2) and ($3::text is null or r.store_id = $3)
                             and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                            and ($9::text is null or (
-                                select b.kind <> 'private' or b.users ? $9 from boxes b where b.box_id = r.box_id
-                            ))
+                            and not exists (
+                                select from boxes b
+                                where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                            )
                         order by r.opened_at desc, r.room_id
                         limit $6
                     )
@@ -119,9 +120,10 @@ impl RoomSearch<'_> {
                         where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                             and ($2::text is null or r.zip_code = $2) and ($3::text is null or r.store_id = $3)
                             and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                            and ($9::text is null or (
-                                select b.kind <> 'private' or b.users ? $9 from boxes b where b.box_id = r.box_id
-                            ))
+                            and not exists (
+                                select from boxes b
+                                where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                            )
                         order by r.opened_at desc, r.room_id
                         limit $6
                     )
@@ -221,9 +223,10 @@ impl RoomSearch<'_> {
                 -- expressions, so that only the indexes of words are used
                 where ($3::text is null or r.zip_code || '' = $3) and ($4::text is null or r.store_id || '' = $4)
                     and r.opened_at <= $5 and (r.opened_at < $5 or r.room_id > $6)
-                    and ($9::text is null or (
-                        select b.kind <> 'private' or b.users ? $9 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                    )
                     and (
                         r.words || '''.'':1'::tsvector
                         || coalesce((select s.words from stores s where s.store_id = r.store_id), '')

@@ -68,9 +68,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and $2::text is null and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -80,9 +81,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and $2::text is null and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -92,9 +94,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and r.zip_code = $2 and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -104,9 +107,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and r.zip_code = $2 and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -116,9 +120,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and $2::text is null and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -128,9 +133,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and $2::text is null and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -140,9 +146,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and r.zip_code = $2 and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -152,9 +159,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and r.zip_code = $2 and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
-                    and ($7::text is null or (
-                        select b.kind <> 'private' or b.users ? $7 from boxes b where b.box_id = r.box_id
-                    ))
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
