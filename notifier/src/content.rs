@@ -51,6 +51,7 @@ pub(crate) enum Composed {
 }
 
 /// A device, the room, and the alarm as the read model shows them.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the answer")]
 struct Found {
     provider: String,
     target: String,

@@ -11,7 +11,7 @@ pub(crate) fn targets(recorded: &Recorded) -> Vec<Option<String>> {
         Ok(Decoded::Box(events)) => events.iter().map(of_box).collect(),
         Ok(Decoded::User(events)) => events.iter().map(of_user).collect(),
         Ok(Decoded::Mark { message_id }) => vec![Some(message_id.to_string())],
-        Ok(Decoded::Filters(events)) => events.iter().map(of_filter).collect(),
+        Ok(Decoded::Filters(events)) => events.iter().map(|event| Some(of_filter(event))).collect(),
         Ok(Decoded::Report(events)) => events.iter().map(of_report).collect(),
         Ok(Decoded::Claim | Decoded::Store(_)) | Err(_) => Vec::new(),
     }
@@ -66,11 +66,9 @@ fn of_user(event: &UserEvent) -> Option<String> {
     }
 }
 
-fn of_filter(event: &FilterEvent) -> Option<String> {
+fn of_filter(event: &FilterEvent) -> String {
     match event {
-        FilterEvent::FilterSet { filter_id, .. } | FilterEvent::FilterRemoved { filter_id } => {
-            Some(filter_id.to_string())
-        }
+        FilterEvent::FilterSet { filter_id, .. } | FilterEvent::FilterRemoved { filter_id } => filter_id.to_string(),
     }
 }
 

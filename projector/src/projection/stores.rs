@@ -52,7 +52,9 @@ pub(super) async fn project_stores(
                 events.iter().try_for_each(|event| reports.apply(report_id, commit.at, event))
             }
             Content::Filters { events } => {
-                events.iter().for_each(|event| filters.apply(commit.at, event));
+                for event in events {
+                    filters.apply(commit.at, event);
+                }
                 Ok(())
             }
             Content::Box { .. }

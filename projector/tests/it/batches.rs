@@ -234,9 +234,9 @@ fn moderation(
             RoomCommand::JoinRoom { user_id: by, password, invitation: Some(hash), at }
         }
         _ => {
-            let title = (about % 3 > 0).then(|| format!("Title {about}").try_into().expect("a title"));
-            let password_hash = (about % 5 == 0).then(|| (about % 2 == 0).then(|| "hash".to_owned()));
-            let store = (about % 7 == 0).then(|| ("s2".parse().expect("a store id"), true));
+            let title = (!about.is_multiple_of(3)).then(|| format!("Title {about}").try_into().expect("a title"));
+            let password_hash = (about.is_multiple_of(5)).then(|| (about.is_multiple_of(2)).then(|| "hash".to_owned()));
+            let store = (about.is_multiple_of(7)).then(|| ("s2".parse().expect("a store id"), true));
             let change = RoomChange { store, title, max_members: None, password_hash };
             RoomCommand::ChangeRoom { by, change, at }
         }

@@ -13,8 +13,8 @@ fn user(name: &str) -> UserId {
     name.parse().unwrap()
 }
 
-fn note(text: &str) -> Option<ReportNote> {
-    Some(text.to_owned().try_into().unwrap())
+fn note(text: &str) -> ReportNote {
+    text.to_owned().try_into().unwrap()
 }
 
 fn file() -> ReportCommand {
@@ -28,7 +28,7 @@ fn file() -> ReportCommand {
         user_id: user("bob"),
         message: Some(message),
         category: ReportCategory::Spam,
-        note: note("again"),
+        note: Some(note("again")),
     }
 }
 
@@ -61,7 +61,7 @@ fn released(by: &str) -> ReportEvent {
 }
 
 fn resolve(by: &str) -> ReportCommand {
-    ReportCommand::ResolveReport { by: user(by), action: ReportAction::Warned, note: note("first time") }
+    ReportCommand::ResolveReport { by: user(by), action: ReportAction::Warned, note: Some(note("first time")) }
 }
 
 fn resolved(by: &str, note: Option<&str>) -> ReportEvent {
