@@ -53,7 +53,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Retires a box for good
+         * Retires a box for good, if no room is open
          * @description Its credentials are deleted, and its sessions end.
          *
          *     Requires the role operator.
@@ -159,6 +159,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/boxes/{box}/retirement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Retires a box for good, even if it is in use
+         * @description Its open room closes. Its credentials are deleted, and its sessions end.
+         *
+         *     Requires the role operator.
+         */
+        put: operations["retire_used_box"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/boxes/{box}/rooms": {
         parameters: {
             query?: never;
@@ -224,6 +246,157 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/boxes/{box}/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Allows a user to use a box while it is private
+         * @description A box has at most 500 such users. They need not be registered yet.
+         *
+         *     Requires the role operator.
+         */
+        put: operations["allow_user"];
+        post?: never;
+        /**
+         * Withdraws the permission to use a box while it is private
+         * @description A member of the open room stays in it until the room closes or the user leaves.
+         *
+         *     Requires the role operator.
+         */
+        delete: operations["disallow_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/filters/{filter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Adds a filter, or replaces the one with this id
+         * @description It applies within seconds to new messages, edits, titles and nicknames. A match in a nickname is always refused.
+         *     There can be 500 filters.
+         *
+         *     Requires the role operator.
+         */
+        put: operations["set_filter"];
+        post?: never;
+        /**
+         * Removes a filter
+         * @description Requires the role operator.
+         */
+        delete: operations["remove_filter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/password-resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets a new password with a token from an operator
+         * @description Ends every session of the user. Wrong tokens are throttled as wrong passwords are. An `Idempotency-Key` has no
+         *     effect: a token is valid once.
+         *
+         *     No token required.
+         */
+        post: operations["redeem_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports a message or another user to the moderators
+         * @description A message can be reported by the members of its room, also after it was deleted. The report keeps the text of the
+         *     message as it is now. A user has one open report about each message and each user.
+         *
+         *     Requires the role user.
+         */
+        post: operations["file_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/{report}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Claims a report
+         * @description Only one of several concurrent attempts succeeds. The others are refused until the claim is released.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["claim_report"];
+        post?: never;
+        /**
+         * Returns a report to the queue
+         * @description Operators also release the claims of others.
+         *
+         *     Requires the role moderator or operator.
+         */
+        delete: operations["release_report"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/{report}/resolution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Closes a report that the caller has claimed
+         * @description The reporter is not told. The texts of the report are removed 90 days later.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["resolve_report"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rooms/{room}": {
         parameters: {
             query?: never;
@@ -239,6 +412,59 @@ export interface paths {
          * @description Requires the role user.
          */
         delete: operations["close_room"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a room before the order was placed
+         * @description Requires the role user.
+         */
+        patch: operations["change_room"];
+        trace?: never;
+    };
+    "/rooms/{room}/closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Closes any room
+         * @description The members see that a moderator closed it, but neither who nor why.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["close_any_room"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/co-hosts/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Makes a member a co-host
+         * @description A co-host can kick and mute members, pin and delete messages, make invitations and extend the room, but not against
+         *     the host or another co-host. A room has at most five.
+         *
+         *     Requires the role user.
+         */
+        put: operations["appoint_co_host"];
+        post?: never;
+        /**
+         * Takes the role of a co-host back
+         * @description Requires the role user.
+         */
+        delete: operations["dismiss_co_host"];
         options?: never;
         head?: never;
         patch?: never;
@@ -286,6 +512,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rooms/{room}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes an invitation, with which users join without the password
+         * @description The answer is the only place of its token. A room has at most ten valid invitations.
+         *
+         *     Requires the role user.
+         */
+        post: operations["create_room_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revokes an invitation
+         * @description Users who have joined with it stay. One that has expired or is used up counts as revoked.
+         *
+         *     Requires the role user.
+         */
+        delete: operations["revoke_room_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/lifted-kicks/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Lets a kicked user join the room again
+         * @description Has no effect if the user was not kicked.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["lift_kick"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rooms/{room}/members": {
         parameters: {
             query?: never;
@@ -297,7 +589,9 @@ export interface paths {
         put?: never;
         /**
          * Joins a room
-         * @description Requires the role user.
+         * @description An invitation takes the place of the password, and of the permission to use a private box.
+         *
+         *     Requires the role user.
          */
         post: operations["join_room"];
         delete?: never;
@@ -317,10 +611,37 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Kicks a member from the room for good
+         * Kicks a member from the room for good, as the host or as a co-host
          * @description Requires the role user.
          */
         delete: operations["kick_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/members/{user}/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Mutes a member for some time
+         * @description Until then the member can read and delete own messages, but cannot post, edit or react, also after leaving the room
+         *     and joining it again.
+         *
+         *     Requires the role user.
+         */
+        put: operations["mute_member"];
+        post?: never;
+        /**
+         * Ends the muting of a member
+         * @description Requires the role user.
+         */
+        delete: operations["unmute_member"];
         options?: never;
         head?: never;
         patch?: never;
@@ -338,7 +659,8 @@ export interface paths {
         post?: never;
         /**
          * Leaves a room
-         * @description When the host leaves, the longest-standing member becomes the host; when the last one leaves, the room is closed.
+         * @description When the host leaves, the longest-standing co-host becomes the host, or the longest-standing member without one.
+         *     When the last member leaves, the room is closed.
          *
          *     Requires the role user.
          */
@@ -379,7 +701,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a message, as its author or as the host
+         * Deletes a message, as its author, as the host or as a co-host
          * @description Requires the role user.
          */
         delete: operations["delete_message"];
@@ -416,6 +738,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rooms/{room}/messages/{message}/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Deletes a message of any room, open or closed
+         * @description The members see that a moderator deleted it, but neither who nor why.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["remove_message"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/pins/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Pins a message
+         * @description A room has at most three pinned messages: the oldest pin makes room for a new one. A deleted message is unpinned.
+         *
+         *     Requires the role user.
+         */
+        put: operations["pin_message"];
+        post?: never;
+        /**
+         * Unpins a message
+         * @description Requires the role user.
+         */
+        delete: operations["unpin_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rooms/{room}/read-marker": {
         parameters: {
             query?: never;
@@ -432,6 +802,28 @@ export interface paths {
          *     Requires the role user.
          */
         put: operations["move_read_marker"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/slow-mode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sets the least time between two messages of a member
+         * @description The host and the co-hosts are not limited.
+         *
+         *     Requires the role user.
+         */
+        put: operations["set_slow_mode"];
         post?: never;
         delete?: never;
         options?: never;
@@ -466,7 +858,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Lists the caller's sessions
+         * @description At most the latest 100. A session is used when it is refreshed, at least every 15 minutes while its client is
+         *     active.
+         *
+         *     Requires any valid token.
+         */
+        get: operations["list_sessions"];
         put?: never;
         /**
          * Signs in
@@ -484,6 +883,29 @@ export interface paths {
          *     Requires any valid token.
          */
         delete: operations["close_all_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a session
+         * @description It cannot be refreshed any more, its access tokens are refused within seconds, and its live connections end. An
+         *     `Idempotency-Key` has no effect.
+         *
+         *     Requires any valid token.
+         */
+        delete: operations["end_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -596,6 +1018,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/stores/{store}/retirement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Retires a store for good
+         * @description No new room can be opened for it. Open rooms stay open.
+         *
+         *     Requires the role operator.
+         */
+        put: operations["retire_store"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -608,11 +1052,126 @@ export interface paths {
         /**
          * Registers a user
          * @description A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes the
-         *     registration.
+         *     registration. If the installation confirms registrations, the answer is `202`: a link is sent to the contact
+         *     address, and a repeat with the same password sends it again.
          *
          *     No token required.
          */
         post: operations["register_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Erases a user for good
+         * @description This is the same as the user's own `DELETE /users/me`.
+         *
+         *     Requires the role operator.
+         */
+        put: operations["erase_any_user"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user}/password-resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issues a token with which a user sets a new password
+         * @description The token is shown once, expires after an hour, and is valid once. The password stays valid until then. A repeat of
+         *     the command issues another token, and only the last one is valid.
+         *
+         *     Requires the role operator.
+         */
+        post: operations["issue_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user}/reinstatement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Ends the suspension of a user
+         * @description The user signs in again, and does not return to former rooms. Operators may reinstate moderators as well.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["reinstate_user"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user}/suspension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Suspends a user, or changes the end of a suspension
+         * @description The sessions, tokens and live connections of the user end within seconds. The user cannot sign in, and can neither
+         *     join, open nor post. The user's open rooms pass to the longest-standing member, and close if they are empty.
+         *     Operators may suspend moderators as well.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["suspend_user"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/confirmations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms a registration
+         * @description Registers the user who got the link. A taken nickname changes nothing: repeat the request with another one. A repeat
+         *     gets the same answer.
+         *
+         *     No token required.
+         */
+        post: operations["confirm_registration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -631,7 +1190,8 @@ export interface paths {
         post?: never;
         /**
          * Erases the caller for good
-         * @description The account and the nickname are released, and every session ends; the user id stays taken.
+         * @description The account and the nickname are released, and every session ends; the user id stays taken. Requires the password,
+         *     or a token from a sign-in of at most five minutes ago (`auth_time`, or else `iat`, of an external issuer's token).
          *
          *     Requires the role user.
          */
@@ -643,6 +1203,33 @@ export interface paths {
          * @description Requires the role user.
          */
         patch: operations["change_nickname"];
+        trace?: never;
+    };
+    "/users/me/blocks/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Blocks a user
+         * @description What a blocked user writes is marked, and causes no alarms and no push messages. The blocked user does not learn it.
+         *     At most 500 users can be blocked.
+         *
+         *     Requires the role user.
+         */
+        put: operations["block_user"];
+        post?: never;
+        /**
+         * Unblocks a user
+         * @description Requires the role user.
+         */
+        delete: operations["unblock_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/users/me/devices/{device}": {
@@ -729,7 +1316,7 @@ export interface paths {
          * Changes the password
          * @description Ends every other session of the caller. An `Idempotency-Key` has no effect.
          *
-         *     Requires the role user or operator.
+         *     Requires the role user, operator or moderator.
          */
         put: operations["change_password"];
         post?: never;
@@ -860,6 +1447,19 @@ export interface components {
             old: components["schemas"]["AccountPassword"];
         };
         /**
+         * @description The details of a room to change; absent ones stay.
+         * @example {
+         *       "max_members": 6,
+         *       "title": "Pizza at one"
+         *     }
+         */
+        ChangeRoom: {
+            max_members?: components["schemas"]["MaxMembers"] | null;
+            password?: components["schemas"]["NewRoomPassword"] | null;
+            store_id?: components["schemas"]["StoreId"] | null;
+            title?: components["schemas"]["Title"] | null;
+        };
+        /**
          * @description The details of a store to change; absent ones stay.
          * @example {
          *       "name": "Pizzeria Milano"
@@ -870,6 +1470,40 @@ export interface components {
             name?: components["schemas"]["StoreName"] | null;
             zip_code?: components["schemas"]["ZipCode"] | null;
         };
+        /**
+         * @description The confirmation of a registration.
+         * @example {
+         *       "token": "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c"
+         *     }
+         */
+        ConfirmRegistration: {
+            nickname?: components["schemas"]["Nickname"] | null;
+            /** @description The token at the end of the link. */
+            token: components["schemas"]["LinkToken"];
+        };
+        /**
+         * Format: email
+         * @example ana@mail.example
+         */
+        Contact: string;
+        /**
+         * @description An invitation to a room.
+         * @example {
+         *       "minutes": 60,
+         *       "uses": 3
+         *     }
+         */
+        CreateInvitation: {
+            /** @description The number of minutes for which it is valid. */
+            minutes: components["schemas"]["InvitationMinutes"];
+            /** @description The number of users who can join with it. */
+            uses: components["schemas"]["InvitationUses"];
+        };
+        /**
+         * @description 1 to 64 characters (grapheme clusters), at most 256 bytes in UTF-8.
+         * @example Ana's phone
+         */
+        DeviceLabel: string;
         /**
          * @description An event to drop.
          * @example {
@@ -892,6 +1526,15 @@ export interface components {
         EditMessage: {
             /** @description The text from now on. */
             body: components["schemas"]["MessageBody"];
+        };
+        /**
+         * @description The proof that the user, and not only a holder of the token, wants the erasure.
+         * @example {
+         *       "password": "correct horse"
+         *     }
+         */
+        EraseUser: {
+            password?: components["schemas"]["AccountPassword"] | null;
         };
         /** @example 42 */
         EventSequence: string;
@@ -921,6 +1564,28 @@ export interface components {
             pointer: string;
         };
         /**
+         * @description A report about a message, or about a user.
+         * @example {
+         *       "category": "harassment",
+         *       "note": "He threatens me",
+         *       "user_id": "ben"
+         *     }
+         */
+        FileReport: {
+            /** @description The reason. */
+            category: components["schemas"]["ReportCategory"];
+            message_id?: components["schemas"]["MessageId"] | null;
+            note?: components["schemas"]["ReportNote"] | null;
+            room_id?: components["schemas"]["RoomId"] | null;
+            user_id?: components["schemas"]["UserId"] | null;
+        };
+        /** @enum {string} */
+        FilterAction: "refuse" | "mask";
+        /** @enum {string} */
+        FilterKind: "word" | "link";
+        /** @example free soup */
+        FilterPattern: string;
+        /**
          * @description A box and its location.
          * @example {
          *       "address": "Markt 1",
@@ -947,8 +1612,28 @@ export interface components {
             /** @description Postal code. */
             zip_code: components["schemas"]["ZipCode"];
         };
+        /** @example 60 */
+        InvitationMinutes: number;
         /** @example 5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f */
         InvitationToken: string;
+        /** @example 3 */
+        InvitationUses: number;
+        /**
+         * @description A token with which a user sets a new password.
+         * @example {
+         *       "expires_at": "2026-11-30T13:00:00Z",
+         *       "reset_token": "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c"
+         *     }
+         */
+        IssuedReset: {
+            /**
+             * Format: date-time
+             * @description The time at which the token expires.
+             */
+            expires_at: string;
+            /** @description Token for `POST /password-resets`, valid once. */
+            reset_token: string;
+        };
         /**
          * @description A request to join a room.
          * @example {
@@ -956,10 +1641,13 @@ export interface components {
          *     }
          */
         JoinRoom: {
+            invitation?: components["schemas"]["InvitationToken"] | null;
             password?: components["schemas"]["RoomPassword"] | null;
         };
         /** @example 51.34 */
         Latitude: number;
+        /** @example ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f */
+        LinkToken: string;
         /** @example ko */
         Locale: string;
         /** @example 12.37 */
@@ -983,6 +1671,18 @@ export interface components {
             /** @description The last message read. */
             message_id: components["schemas"]["MessageId"];
         };
+        /**
+         * @description The time for which a member is muted.
+         * @example {
+         *       "minutes": 10
+         *     }
+         */
+        MuteMember: {
+            /** @description The number of minutes from now on. */
+            minutes: components["schemas"]["MuteMinutes"];
+        };
+        /** @example 10 */
+        MuteMinutes: number;
         /** @description The id of the created object. */
         NewId: {
             /**
@@ -990,6 +1690,19 @@ export interface components {
              * @example 42
              */
             id: string;
+        };
+        /** @description A new invitation to a room. */
+        NewInvitation: {
+            /**
+             * @description The number of the invitation in the room.
+             * @example 1
+             */
+            id: string;
+            /**
+             * @description The token with which users join.
+             * @example 5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c
+             */
+            token: string;
         };
         /** @example margherita */
         NewRoomPassword: string;
@@ -1046,16 +1759,18 @@ export interface components {
             title: components["schemas"]["Title"];
         };
         /**
-         * @description The sign-in of a user or an operator.
+         * @description The sign-in of a user, an operator or a moderator.
          * @example {
+         *       "device": "Ana's phone",
          *       "password": "correct horse",
          *       "user_id": "ana"
          *     }
          */
         OpenSession: {
+            device?: components["schemas"]["DeviceLabel"] | null;
             /** @description The account's password. */
             password: components["schemas"]["AccountPassword"];
-            /** @description The user or operator. */
+            /** @description The user, operator or moderator. */
             user_id: components["schemas"]["UserId"];
         };
         /** @description A location (WGS 84). */
@@ -1153,6 +1868,29 @@ export interface components {
          */
         Reason: string;
         /**
+         * @description The reason for a command on users, rooms, boxes or stores.
+         * @example {
+         *       "reason": "Advertising, reported by three members"
+         *     }
+         */
+        Reasoned: {
+            /** @description The reason, which is kept in the audit trail for good. It should contain no personal data. */
+            reason: components["schemas"]["Reason"];
+        };
+        /**
+         * @description A new password.
+         * @example {
+         *       "password": "correct horse",
+         *       "reset_token": "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c"
+         *     }
+         */
+        RedeemReset: {
+            /** @description The new password. */
+            password: components["schemas"]["AccountPassword"];
+            /** @description The token that an operator has passed on. */
+            reset_token: components["schemas"]["ResetToken"];
+        };
+        /**
          * @description The refresh of a session.
          * @example {
          *       "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J"
@@ -1205,6 +1943,7 @@ export interface components {
          *     }
          */
         RegisterUser: {
+            contact?: components["schemas"]["Contact"] | null;
             invitation?: components["schemas"]["InvitationToken"] | null;
             /** @description The nickname that others see; no other user has one that looks like it. */
             nickname: components["schemas"]["Nickname"];
@@ -1213,6 +1952,31 @@ export interface components {
             /** @description The id; it cannot be changed later. */
             user_id: components["schemas"]["UserId"];
         };
+        /** @enum {string} */
+        ReportAction: "dismissed" | "warned" | "message_removed" | "room_closed" | "user_suspended" | "other";
+        /** @enum {string} */
+        ReportCategory: "spam" | "harassment" | "hate" | "sexual" | "violence" | "illegal" | "other";
+        /**
+         * @description 1 to 1000 characters (grapheme clusters), at most 4000 bytes in UTF-8.
+         * @example He threatens me
+         */
+        ReportNote: string;
+        /** @example ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c */
+        ResetToken: string;
+        /**
+         * @description The result of handling a report.
+         * @example {
+         *       "action": "warned",
+         *       "note": "For the first time"
+         *     }
+         */
+        ResolveReport: {
+            /** @description The action that was taken, by other commands. */
+            action: components["schemas"]["ReportAction"];
+            note?: components["schemas"]["ReportNote"] | null;
+        };
+        /** @example box-1.1 */
+        RoomId: string;
         /** @example margherita */
         RoomPassword: string;
         /**
@@ -1241,6 +2005,41 @@ export interface components {
              */
             token_type: string;
         };
+        /** @description The sessions of the caller. */
+        SessionList: {
+            /** @description The sessions, the last used one first. */
+            items: components["schemas"]["SessionView"][];
+        };
+        /** @description A session that can be refreshed. */
+        SessionView: {
+            /**
+             * Format: date-time
+             * @description The time of the sign-in.
+             */
+            created_at: string;
+            /** @description True for the session of the request's token. */
+            current: boolean;
+            /**
+             * @description The label of the device, as the client gave it at the sign-in.
+             * @example Ana's phone
+             */
+            device: string | null;
+            /**
+             * @description The id.
+             * @example 0199f3a5c0de7000a1b2c3d4e5f60718
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description The time of the last refresh.
+             */
+            last_used_at: string;
+            /**
+             * @description The beginning of the client's `User-Agent` at the sign-in.
+             * @example BoxroomApp/2.1 (Android 16)
+             */
+            user_agent: string | null;
+        };
         /**
          * @description A new availability of a store.
          * @example {
@@ -1260,6 +2059,22 @@ export interface components {
         SetCredentials: {
             /** @description A secret known to this box only, preferably random. */
             secret: components["schemas"]["BoxSecret"];
+        };
+        /**
+         * @description A word or a link that texts of users must not have.
+         * @example {
+         *       "action": "refuse",
+         *       "kind": "word",
+         *       "pattern": "free soup"
+         *     }
+         */
+        SetFilter: {
+            /** @description The consequence of a match. */
+            action: components["schemas"]["FilterAction"];
+            /** @description The kind of the pattern. */
+            kind: components["schemas"]["FilterKind"];
+            /** @description A word or words that follow each other, with an asterisk at the end for longer words too; or a host. */
+            pattern: components["schemas"]["FilterPattern"];
         };
         /**
          * @description The wanted kinds of notification; an absent kind is wanted.
@@ -1302,6 +2117,16 @@ export interface components {
             state: components["schemas"]["ServiceState"];
         };
         /**
+         * @description The least time between two messages of a member.
+         * @example {
+         *       "seconds": 30
+         *     }
+         */
+        SetSlowMode: {
+            /** @description The number of seconds; 0 for no limit. */
+            seconds: components["schemas"]["SlowModeSeconds"];
+        };
+        /**
          * @description The visibility of the caller's read markers.
          * @example {
          *       "shared": false
@@ -1311,6 +2136,8 @@ export interface components {
             /** @description True if other members of open rooms are shown how far the caller has read. */
             shared: boolean;
         };
+        /** @example 30 */
+        SlowModeSeconds: number;
         /** @enum {string} */
         Step: "gathering" | "ordering" | "ordered" | "delivering" | "arrived" | "collected";
         /** @example pizzeria */
@@ -1320,6 +2147,22 @@ export interface components {
          * @example Pizzeria Roma
          */
         StoreName: string;
+        /**
+         * @description A suspension.
+         * @example {
+         *       "reason": "Advertising, reported by three members",
+         *       "until": null
+         *     }
+         */
+        SuspendUser: {
+            /** @description The reason, which is kept in the audit trail for good. It should contain no personal data. */
+            reason: components["schemas"]["Reason"];
+            /**
+             * Format: date-time
+             * @description The end of the suspension: a time in the next ten years. Absent for one without an end.
+             */
+            until?: string | null;
+        };
         /** @example 22:00 */
         TimeOfDay: string;
         /** @example Asia/Seoul */
@@ -1338,6 +2181,19 @@ export interface components {
         TransferHost: {
             /** @description The member who becomes the host. */
             user_id: components["schemas"]["UserId"];
+        };
+        /** @description The answer to a registration that waits for its confirmation: `202`. */
+        Unconfirmed: {
+            /**
+             * Format: date-time
+             * @description The time until which the link can be opened.
+             */
+            expires_at: string;
+            /**
+             * @description The id of the user.
+             * @example ana
+             */
+            id: string;
         };
         /** @example ana */
         UserId: string;
@@ -1614,6 +2470,35 @@ export interface operations {
             };
         };
     };
+    retire_used_box: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The box. */
+                box: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     open_room: {
         parameters: {
             query?: never;
@@ -1714,6 +2599,248 @@ export interface operations {
             };
         };
     };
+    allow_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The box. */
+                box: string;
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    disallow_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The box. */
+                box: string;
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    set_filter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The filter. */
+                filter: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetFilter"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove_filter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The filter. */
+                filter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    redeem_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeemReset"];
+            };
+        };
+        responses: {
+            /** @description Done, or done before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    file_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileReport"];
+            };
+        };
+        responses: {
+            /** @description Stored; the id of the created object */
+            201: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "42"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewId"];
+                };
+            };
+        };
+    };
+    claim_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The report. */
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    release_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The report. */
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    resolve_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The report. */
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveReport"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     close_room: {
         parameters: {
             query?: never;
@@ -1721,6 +2848,118 @@ export interface operations {
             path: {
                 /** @description The room. */
                 room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_room: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRoom"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    close_any_room: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    appoint_co_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+                /** @description The member. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    dismiss_co_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+                /** @description The member. */
+                user: string;
             };
             cookie?: never;
         };
@@ -1804,6 +3043,101 @@ export interface operations {
             };
         };
     };
+    create_room_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description Stored; the number of the invitation and its token */
+            201: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "1",
+                     *       "token": "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewInvitation"];
+                };
+            };
+        };
+    };
+    revoke_room_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the invitation. */
+                invitation: string;
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    lift_kick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+                /** @description The member. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     join_room: {
         parameters: {
             query?: never;
@@ -1841,6 +3175,64 @@ export interface operations {
         };
     };
     kick_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+                /** @description The member. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    mute_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+                /** @description The member. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteMember"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unmute_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2044,6 +3436,91 @@ export interface operations {
             };
         };
     };
+    remove_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message. */
+                message: string;
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    pin_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message. */
+                message: string;
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unpin_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message. */
+                message: string;
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     move_read_marker: {
         parameters: {
             query?: never;
@@ -2057,6 +3534,35 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["MoveReadMarker"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    set_slow_mode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetSlowMode"];
             };
         };
         responses: {
@@ -2102,6 +3608,40 @@ export interface operations {
             };
         };
     };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "created_at": "2026-03-01T12:00:00.125Z",
+                     *           "current": false,
+                     *           "device": "Ana's phone",
+                     *           "id": "0199f3a5c0de7000a1b2c3d4e5f60718",
+                     *           "last_used_at": "2026-03-01T12:00:00.125Z",
+                     *           "user_agent": "BoxroomApp/2.1 (Android 16)"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+        };
+    };
     open_session: {
         parameters: {
             query?: never;
@@ -2139,6 +3679,27 @@ export interface operations {
             query?: never;
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or done before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                session: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2293,6 +3854,35 @@ export interface operations {
             };
         };
     };
+    retire_store: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The store. */
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     register_user: {
         parameters: {
             query?: never;
@@ -2324,6 +3914,174 @@ export interface operations {
                     "application/json": components["schemas"]["NewId"];
                 };
             };
+            /** @description A link is sent to the contact address */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-03-01T12:00:00.125Z",
+                     *       "id": "ana"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Unconfirmed"];
+                };
+            };
+        };
+    };
+    erase_any_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    issue_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Issued */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-11-30T13:00:00Z",
+                     *       "reset_token": "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["IssuedReset"];
+                };
+            };
+        };
+    };
+    reinstate_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    suspend_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuspendUser"];
+            };
+        };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    confirm_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmRegistration"];
+            };
+        };
+        responses: {
+            /** @description Stored; the id of the created object */
+            201: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "42"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewId"];
+                };
+            };
         };
     };
     erase_user: {
@@ -2333,7 +4091,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EraseUser"] | null;
+            };
+        };
         responses: {
             /** @description Stored, or no change needed */
             204: {
@@ -2360,6 +4122,56 @@ export interface operations {
                 "application/json": components["schemas"]["ChangeNickname"];
             };
         };
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    block_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unblock_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Stored, or no change needed */
             204: {

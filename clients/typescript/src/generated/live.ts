@@ -89,8 +89,10 @@ export interface components {
             /** @enum {string} */
             type: "authorized";
         };
-        /** @description The users whom the user has blocked, at the beginning if there are any, and after each change. Replaces the
-         *     earlier ones: a connection begins without any. */
+        /**
+         * @description The users that the user has blocked, at the beginning if there are any, and after each change. Replaces the
+         *     earlier ones: a connection begins without any.
+         */
         blocks: {
             /** @enum {string} */
             type: "blocks";
@@ -109,6 +111,64 @@ export interface components {
             retry_ms?: number;
             /** @enum {string} */
             type: "bye";
+        };
+        /** @description The host made a member a co-host. */
+        co_host_appointed: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host made a member a co-host. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "co_host_appointed";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description The host took the role of a co-host back. */
+        co_host_dismissed: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host took the role of a co-host back. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "co_host_dismissed";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
         };
         /** @description The box's door was opened. */
         door_opened: {
@@ -218,6 +278,35 @@ export interface components {
             room_id: string;
             /** @enum {string} */
             type: "host_transferred";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description A moderator lifted the kick of a user, who can join again. */
+        kick_lifted: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description A moderator lifted the kick of a user, who can join again. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "kick_lifted";
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
@@ -351,7 +440,7 @@ export interface components {
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
-        /** @description The host removed a member, who cannot join again. */
+        /** @description The host or a co-host removed a member, who cannot join again. */
         member_kicked: {
             /**
              * Format: date-time
@@ -362,7 +451,7 @@ export interface components {
             by: string | null;
             /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
             command_id?: string;
-            /** @description The host removed a member, who cannot join again. */
+            /** @description The host or a co-host removed a member, who cannot join again. */
             data: {
                 /**
                  * @description The id of a user
@@ -409,6 +498,69 @@ export interface components {
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
+        /** @description The host or a co-host muted a member, who cannot post, edit or react until then. */
+        member_muted: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host or a co-host muted a member, who cannot post, edit or react until then. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @description The time at which it ends.
+                 */
+                until: string;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "member_muted";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description The host or a co-host ended the muting of a user. */
+        member_unmuted: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host or a co-host ended the muting of a user. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "member_unmuted";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
         /** @description The user's standing in a room has changed. */
         membership: {
             /** Format: date-time */
@@ -427,7 +579,7 @@ export interface components {
          * @enum {string}
          */
         Membership: "inside" | "left" | "kicked" | "closed";
-        /** @description The author or the host deleted a message. */
+        /** @description The author, the host or a moderator deleted a message. */
         message_deleted: {
             /**
              * Format: date-time
@@ -438,8 +590,10 @@ export interface components {
             by: string | null;
             /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
             command_id?: string;
-            /** @description The author or the host deleted a message. */
+            /** @description The author, the host or a moderator deleted a message. */
             data: {
+                /** @description True if a moderator deleted it, whose id members do not see. */
+                by_moderator: boolean;
                 /**
                  * @description The id of a message
                  * @example 1042
@@ -493,6 +647,40 @@ export interface components {
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
+        /** @description The host or a co-host pinned a message. */
+        message_pinned: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host or a co-host pinned a message. */
+            data: {
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                message_id: string;
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                replaced?: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "message_pinned";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
         /** @description A member posted a message. */
         message_posted: {
             /**
@@ -537,6 +725,35 @@ export interface components {
             room_id: string;
             /** @enum {string} */
             type: "message_posted";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description A message is not pinned any more. */
+        message_unpinned: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description A message is not pinned any more. */
+            data: {
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                message_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "message_unpinned";
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
@@ -681,6 +898,46 @@ export interface components {
             /** @enum {string} */
             type: "reset";
         };
+        /** @description The host changed the room. Fields that are absent stay. */
+        room_changed: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host changed the room. Fields that are absent stay. */
+            data: {
+                /** @description True if joining needs a new password, false if it needs none any more. */
+                locked?: boolean;
+                /**
+                 * Format: int32
+                 * @description The maximum number of members.
+                 */
+                max_members?: number;
+                /**
+                 * @description The id of a store
+                 * @example noodle-house
+                 */
+                store_id?: string;
+                /** @description The title of the room. */
+                title?: string;
+                /** @description True if the user who gave the title was erased, and the title with them. */
+                title_erased: boolean;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "room_changed";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
         /** @description The room was closed. */
         room_closed: {
             /**
@@ -695,7 +952,7 @@ export interface components {
             /** @description The room was closed. */
             data: {
                 /** @enum {string} */
-                reason: "host" | "empty" | "expired";
+                reason: "host" | "empty" | "expired" | "moderator" | "box_retired";
             };
             /**
              * @description The id of a room: its box, a dot and its number on that box
@@ -772,6 +1029,108 @@ export interface components {
             room_id: string;
             /** @enum {string} */
             type: "room_extended";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description The host or a co-host made an invitation, with which users join without the password. */
+        room_invitation_created: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host or a co-host made an invitation, with which users join without the password. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @description The time at which it ends.
+                 */
+                expires_at: string;
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+                /**
+                 * Format: int32
+                 * @description The number of users who can join with it.
+                 */
+                max_uses: number;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "room_invitation_created";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description The host or a co-host revoked an invitation. */
+        room_invitation_revoked: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host or a co-host revoked an invitation. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "room_invitation_revoked";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
+        };
+        /** @description A user joins with an invitation; `member_joined` follows. */
+        room_invitation_used: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description A user joins with an invitation; `member_joined` follows. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "room_invitation_used";
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         };
@@ -874,6 +1233,35 @@ export interface components {
         } & {
             /** @enum {string} */
             type: "signal";
+        };
+        /** @description The host set the least time between two messages of a member. */
+        slow_mode_set: {
+            /**
+             * Format: date-time
+             * @description The time of the event
+             */
+            at: string;
+            /** @description The acting user; null for the system, for example at a deadline */
+            by: string | null;
+            /** @description The `Idempotency-Key` of the command that caused the event; only for the user who sent it */
+            command_id?: string;
+            /** @description The host set the least time between two messages of a member. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The time in seconds; 0 if there is no limit.
+                 */
+                seconds: number;
+            };
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "slow_mode_set";
+            /** @description 1, 2, 3 ... in the room, without gaps */
+            v: number;
         };
         /**
          * @description The step of an order.

@@ -38,6 +38,10 @@ export const OPERATIONS = {
     id: 'drop_event', service: 'command', method: 'POST', path: '/boxes/{box}/dropped-events',
     query: [], body: true, open: false,
   },
+  retireUsedBox: {
+    id: 'retire_used_box', service: 'command', method: 'PUT', path: '/boxes/{box}/retirement',
+    query: [], body: true, open: false,
+  },
   openRoom: {
     id: 'open_room', service: 'command', method: 'POST', path: '/boxes/{box}/rooms',
     query: [], body: true, open: false,
@@ -50,8 +54,60 @@ export const OPERATIONS = {
     id: 'open_box_session', service: 'command', method: 'POST', path: '/boxes/{box}/sessions',
     query: [], body: true, open: true,
   },
+  allowUser: {
+    id: 'allow_user', service: 'command', method: 'PUT', path: '/boxes/{box}/users/{user}',
+    query: [], body: false, open: false,
+  },
+  disallowUser: {
+    id: 'disallow_user', service: 'command', method: 'DELETE', path: '/boxes/{box}/users/{user}',
+    query: [], body: false, open: false,
+  },
+  setFilter: {
+    id: 'set_filter', service: 'command', method: 'PUT', path: '/filters/{filter}',
+    query: [], body: true, open: false,
+  },
+  removeFilter: {
+    id: 'remove_filter', service: 'command', method: 'DELETE', path: '/filters/{filter}',
+    query: [], body: false, open: false,
+  },
+  redeemPasswordReset: {
+    id: 'redeem_password_reset', service: 'command', method: 'POST', path: '/password-resets',
+    query: [], body: true, open: true,
+  },
+  fileReport: {
+    id: 'file_report', service: 'command', method: 'POST', path: '/reports',
+    query: [], body: true, open: false,
+  },
+  claimReport: {
+    id: 'claim_report', service: 'command', method: 'PUT', path: '/reports/{report}/claim',
+    query: [], body: false, open: false,
+  },
+  releaseReport: {
+    id: 'release_report', service: 'command', method: 'DELETE', path: '/reports/{report}/claim',
+    query: [], body: false, open: false,
+  },
+  resolveReport: {
+    id: 'resolve_report', service: 'command', method: 'PUT', path: '/reports/{report}/resolution',
+    query: [], body: true, open: false,
+  },
+  changeRoom: {
+    id: 'change_room', service: 'command', method: 'PATCH', path: '/rooms/{room}',
+    query: [], body: true, open: false,
+  },
   closeRoom: {
     id: 'close_room', service: 'command', method: 'DELETE', path: '/rooms/{room}',
+    query: [], body: false, open: false,
+  },
+  closeAnyRoom: {
+    id: 'close_any_room', service: 'command', method: 'PUT', path: '/rooms/{room}/closure',
+    query: [], body: true, open: false,
+  },
+  appointCoHost: {
+    id: 'appoint_co_host', service: 'command', method: 'PUT', path: '/rooms/{room}/co-hosts/{user}',
+    query: [], body: false, open: false,
+  },
+  dismissCoHost: {
+    id: 'dismiss_co_host', service: 'command', method: 'DELETE', path: '/rooms/{room}/co-hosts/{user}',
     query: [], body: false, open: false,
   },
   extendRoom: {
@@ -60,6 +116,18 @@ export const OPERATIONS = {
   },
   transferHost: {
     id: 'transfer_host', service: 'command', method: 'PUT', path: '/rooms/{room}/host',
+    query: [], body: true, open: false,
+  },
+  createRoomInvitation: {
+    id: 'create_room_invitation', service: 'command', method: 'POST', path: '/rooms/{room}/invitations',
+    query: [], body: true, open: false,
+  },
+  revokeRoomInvitation: {
+    id: 'revoke_room_invitation', service: 'command', method: 'DELETE', path: '/rooms/{room}/invitations/{invitation}',
+    query: [], body: false, open: false,
+  },
+  liftKick: {
+    id: 'lift_kick', service: 'command', method: 'PUT', path: '/rooms/{room}/lifted-kicks/{user}',
     query: [], body: true, open: false,
   },
   joinRoom: {
@@ -72,6 +140,14 @@ export const OPERATIONS = {
   },
   kickMember: {
     id: 'kick_member', service: 'command', method: 'DELETE', path: '/rooms/{room}/members/{user}',
+    query: [], body: false, open: false,
+  },
+  muteMember: {
+    id: 'mute_member', service: 'command', method: 'PUT', path: '/rooms/{room}/members/{user}/mute',
+    query: [], body: true, open: false,
+  },
+  unmuteMember: {
+    id: 'unmute_member', service: 'command', method: 'DELETE', path: '/rooms/{room}/members/{user}/mute',
     query: [], body: false, open: false,
   },
   postMessage: {
@@ -94,13 +170,33 @@ export const OPERATIONS = {
     id: 'remove_reaction', service: 'command', method: 'DELETE', path: '/rooms/{room}/messages/{message}/reactions/{emoji}',
     query: [], body: false, open: false,
   },
+  removeMessage: {
+    id: 'remove_message', service: 'command', method: 'PUT', path: '/rooms/{room}/messages/{message}/removal',
+    query: [], body: true, open: false,
+  },
+  pinMessage: {
+    id: 'pin_message', service: 'command', method: 'PUT', path: '/rooms/{room}/pins/{message}',
+    query: [], body: false, open: false,
+  },
+  unpinMessage: {
+    id: 'unpin_message', service: 'command', method: 'DELETE', path: '/rooms/{room}/pins/{message}',
+    query: [], body: false, open: false,
+  },
   moveReadMarker: {
     id: 'move_read_marker', service: 'command', method: 'PUT', path: '/rooms/{room}/read-marker',
+    query: [], body: true, open: false,
+  },
+  setSlowMode: {
+    id: 'set_slow_mode', service: 'command', method: 'PUT', path: '/rooms/{room}/slow-mode',
     query: [], body: true, open: false,
   },
   advanceStep: {
     id: 'advance_step', service: 'command', method: 'PUT', path: '/rooms/{room}/step',
     query: [], body: true, open: false,
+  },
+  listSessions: {
+    id: 'list_sessions', service: 'command', method: 'GET', path: '/sessions',
+    query: [], body: false, open: false,
   },
   openSession: {
     id: 'open_session', service: 'command', method: 'POST', path: '/sessions',
@@ -118,6 +214,10 @@ export const OPERATIONS = {
     id: 'refresh_session', service: 'command', method: 'POST', path: '/sessions/refresh',
     query: [], body: true, open: true,
   },
+  endSession: {
+    id: 'end_session', service: 'command', method: 'DELETE', path: '/sessions/{session}',
+    query: [], body: false, open: false,
+  },
   registerStore: {
     id: 'register_store', service: 'command', method: 'POST', path: '/stores',
     query: [], body: true, open: false,
@@ -130,8 +230,16 @@ export const OPERATIONS = {
     id: 'set_availability', service: 'command', method: 'PUT', path: '/stores/{store}/availability',
     query: [], body: true, open: false,
   },
+  retireStore: {
+    id: 'retire_store', service: 'command', method: 'PUT', path: '/stores/{store}/retirement',
+    query: [], body: true, open: false,
+  },
   registerUser: {
     id: 'register_user', service: 'command', method: 'POST', path: '/users',
+    query: [], body: true, open: true,
+  },
+  confirmRegistration: {
+    id: 'confirm_registration', service: 'command', method: 'POST', path: '/users/confirmations',
     query: [], body: true, open: true,
   },
   changeNickname: {
@@ -140,6 +248,14 @@ export const OPERATIONS = {
   },
   eraseUser: {
     id: 'erase_user', service: 'command', method: 'DELETE', path: '/users/me',
+    query: [], body: true, open: false,
+  },
+  blockUser: {
+    id: 'block_user', service: 'command', method: 'PUT', path: '/users/me/blocks/{user}',
+    query: [], body: false, open: false,
+  },
+  unblockUser: {
+    id: 'unblock_user', service: 'command', method: 'DELETE', path: '/users/me/blocks/{user}',
     query: [], body: false, open: false,
   },
   registerDevice: {
@@ -178,6 +294,22 @@ export const OPERATIONS = {
     id: 'share_read_markers', service: 'command', method: 'PUT', path: '/users/me/read-marker-sharing',
     query: [], body: true, open: false,
   },
+  eraseAnyUser: {
+    id: 'erase_any_user', service: 'command', method: 'PUT', path: '/users/{user}/erasure',
+    query: [], body: true, open: false,
+  },
+  issuePasswordReset: {
+    id: 'issue_password_reset', service: 'command', method: 'POST', path: '/users/{user}/password-resets',
+    query: [], body: true, open: false,
+  },
+  reinstateUser: {
+    id: 'reinstate_user', service: 'command', method: 'PUT', path: '/users/{user}/reinstatement',
+    query: [], body: true, open: false,
+  },
+  suspendUser: {
+    id: 'suspend_user', service: 'command', method: 'PUT', path: '/users/{user}/suspension',
+    query: [], body: true, open: false,
+  },
   listBoxes: {
     id: 'list_boxes', service: 'query', method: 'GET', path: '/boxes',
     query: ['zip_code', 'free', 'near', 'limit', 'cursor'], body: false, open: false,
@@ -185,6 +317,10 @@ export const OPERATIONS = {
   showBox: {
     id: 'show_box', service: 'query', method: 'GET', path: '/boxes/{box}',
     query: [], body: false, open: false,
+  },
+  listFilters: {
+    id: 'list_filters', service: 'query', method: 'GET', path: '/filters',
+    query: ['limit', 'cursor'], body: false, open: false,
   },
   issueLiveTicket: {
     id: 'issue_live_ticket', service: 'query', method: 'POST', path: '/live-tickets',
@@ -198,9 +334,33 @@ export const OPERATIONS = {
     id: 'list_my_alarms', service: 'query', method: 'GET', path: '/me/alarms',
     query: ['unread', 'limit', 'cursor'], body: false, open: false,
   },
+  listMyBlocks: {
+    id: 'list_my_blocks', service: 'query', method: 'GET', path: '/me/blocks',
+    query: ['limit', 'cursor'], body: false, open: false,
+  },
+  exportMe: {
+    id: 'export_me', service: 'query', method: 'GET', path: '/me/export',
+    query: ['cursor'], body: false, open: false,
+  },
   listMyRooms: {
     id: 'list_my_rooms', service: 'query', method: 'GET', path: '/me/rooms',
     query: ['limit', 'cursor'], body: false, open: false,
+  },
+  listModeratedUsers: {
+    id: 'list_moderated_users', service: 'query', method: 'GET', path: '/moderation/users',
+    query: ['state', 'nickname', 'limit', 'cursor'], body: false, open: false,
+  },
+  showModeratedUser: {
+    id: 'show_moderated_user', service: 'query', method: 'GET', path: '/moderation/users/{user}',
+    query: [], body: false, open: false,
+  },
+  listReports: {
+    id: 'list_reports', service: 'query', method: 'GET', path: '/reports',
+    query: ['state', 'limit', 'cursor'], body: false, open: false,
+  },
+  showReport: {
+    id: 'show_report', service: 'query', method: 'GET', path: '/reports/{report}',
+    query: [], body: false, open: false,
   },
   listRooms: {
     id: 'list_rooms', service: 'query', method: 'GET', path: '/rooms',
@@ -213,6 +373,10 @@ export const OPERATIONS = {
   listEvents: {
     id: 'list_events', service: 'query', method: 'GET', path: '/rooms/{room}/events',
     query: ['after_v', 'limit', 'cursor'], body: false, open: false,
+  },
+  listRoomInvitations: {
+    id: 'list_room_invitations', service: 'query', method: 'GET', path: '/rooms/{room}/invitations',
+    query: [], body: false, open: false,
   },
   listMembers: {
     id: 'list_members', service: 'query', method: 'GET', path: '/rooms/{room}/members',

@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists boxes. */
+        /** Lists boxes. A private box is listed for its users only. */
         get: operations["list_boxes"];
         put?: never;
         post?: never;
@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns one box. */
+        /** Returns one box. A private one is shown to its users and to members of its open room. */
         get: operations["show_box"];
         put?: never;
         post?: never;
@@ -51,6 +51,23 @@ export interface paths {
          *     Comments fill pauses. `bye` is the last event before the server ends the response.
          */
         get: operations["open_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the filters in the order of their ids, for moderators and operators. */
+        get: operations["list_filters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -158,6 +175,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the users that the caller has blocked, in the order of their ids. */
+        get: operations["list_my_blocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exports all data of the caller.
+         * @description One line is one JSON object with a `type`: the account and its settings, then each room in which the caller ever
+         *     was, with the caller's messages and reactions, then the alarms. Lines of the type `cursor` are in between. An export
+         *     is complete if its last line has the type `end`. If the response ends before, drop the lines after the last
+         *     `cursor`, and continue with it. One export of a user runs at a time.
+         */
+        get: operations["export_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me/rooms": {
         parameters: {
             query?: never;
@@ -179,6 +236,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/moderation/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists users with their suspensions, for moderators and operators. */
+        get: operations["list_moderated_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/moderation/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns one user with the suspension, for moderators and operators. */
+        get: operations["show_moderated_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists reports, the oldest first. */
+        get: operations["list_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/{report}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns one report. */
+        get: operations["show_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rooms": {
         parameters: {
             query?: never;
@@ -187,7 +312,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists rooms, for every signed-in user.
+         * Lists rooms, for every signed-in user. Rooms on private boxes are listed for the users of these boxes only.
          * @description With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
          */
         get: operations["list_rooms"];
@@ -206,7 +331,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns one room, for every signed-in user. */
+        /** Returns one room, for every signed-in user. One on a private box is shown to its users and to members of the room. */
         get: operations["show_room"];
         put?: never;
         post?: never;
@@ -225,6 +350,23 @@ export interface paths {
         };
         /** Lists the events of a room, in order, for members only: the same events that live connections carry. */
         get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rooms/{room}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the valid invitations to an open room, at most ten, for the host and the co-hosts only. */
+        get: operations["list_room_invitations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -395,6 +537,21 @@ export interface components {
              */
             up_to: string | null;
         };
+        /** @description A user that the caller has blocked. */
+        BlockView: {
+            /**
+             * Format: date-time
+             * @description The time of blocking.
+             */
+            blocked_at: string;
+            /** @description The nickname; null if the user was erased, or is not known here. */
+            nickname: string | null;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        };
         /**
          * @description The group of users that may use a box.
          * @enum {string}
@@ -447,6 +604,8 @@ export interface components {
             room_id?: string;
             /** @description The status of the box. */
             status: components["schemas"]["BoxStatus"];
+            /** @description The ids of the users who may use the box while it is private. Only in the response about one box, for operators. */
+            users?: string[];
             /**
              * @description A postal code
              * @example 04109
@@ -457,7 +616,7 @@ export interface components {
          * @description The reason why a room was closed.
          * @enum {string}
          */
-        ClosedReason: "host" | "empty" | "expired";
+        ClosedReason: "host" | "empty" | "expired" | "moderator" | "box_retired";
         /** @description A device that receives push messages. */
         DeviceView: {
             /**
@@ -491,6 +650,282 @@ export interface components {
             /** @description 1, 2, 3 ... in the room, without gaps */
             v: number;
         } & components["schemas"]["RoomEvent"];
+        /** @description The account and its settings. */
+        ExportedAccount: {
+            /** @description The nickname. */
+            nickname: string;
+            /** @description True or false for each kind of alarm: whether it is pushed. Absent kinds are pushed. */
+            notification_preferences: {
+                [key: string]: boolean;
+            };
+            quiet_hours: components["schemas"]["QuietHoursView"] | null;
+            /**
+             * Format: date-time
+             * @description The time of registration.
+             */
+            registered_at: string;
+            /** @description True if other members are shown the user's read markers. */
+            share_read_markers: boolean;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        };
+        /** @description An alarm of the user. */
+        ExportedAlarm: {
+            /**
+             * Format: date-time
+             * @description The time of the event that caused it; of reactions, the first.
+             */
+            at: string;
+            /** @description The user who caused it; of reactions, the latest. */
+            by: string | null;
+            /**
+             * Format: int32
+             * @description The number of users who reacted; 1 for other kinds.
+             */
+            count: number;
+            /**
+             * @description The id of the alarm.
+             * @example box-2-4711-mention
+             */
+            id: string;
+            /** @description The kind of the alarm. */
+            kind: components["schemas"]["AlarmKind"];
+            /**
+             * @description The id of a message, or null
+             * @example 1042
+             */
+            message_id: string | null;
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @description The reason for which the alarm was withdrawn; null while it stands. */
+            withdrawn: string | null;
+        };
+        /** @description A message of the user. */
+        ExportedMessage: {
+            /** @description The text; null if the message was deleted. */
+            body: string | null;
+            /**
+             * Format: date-time
+             * @description The time of the last edit.
+             */
+            edited_at: string | null;
+            /** @description The ids of the mentioned members. */
+            mentions: string[];
+            /** @description True if the user mentioned all members. */
+            mentions_all: boolean;
+            /**
+             * @description The id of a message
+             * @example 1042
+             */
+            message_id: string;
+            /**
+             * Format: date-time
+             * @description The time of posting.
+             */
+            posted_at: string;
+            /**
+             * @description The id of a message, or null
+             * @example 1042
+             */
+            reply_to: string | null;
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+        };
+        /** @description A report that the user has filed. */
+        ExportedReport: {
+            /**
+             * @description The category.
+             * @example spam
+             */
+            category: string;
+            /**
+             * Format: date-time
+             * @description The time of the report.
+             */
+            filed_at: string;
+            /**
+             * @description The id of a message, or null
+             * @example 1042
+             */
+            message_id: string | null;
+            /** @description The user's note; null if there is none, and when the report is forgotten. */
+            note: string | null;
+            /** @description The id of the report. */
+            report_id: string;
+            /** @description The room of the reported message. */
+            room_id: string | null;
+            /**
+             * @description `open`, `claimed` or `closed`.
+             * @example open
+             */
+            state: string;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        };
+        /** @description A room in which the user is or was a member. */
+        ExportedRoom: {
+            /**
+             * Format: date-time
+             * @description The time of the closing.
+             */
+            closed_at: string | null;
+            /** @description True if the user is a co-host, or was when the room closed. */
+            is_co_host: boolean;
+            /** @description True if the user is the host, or was when the room closed. */
+            is_host: boolean;
+            /**
+             * Format: date-time
+             * @description The time at which the user joined.
+             */
+            joined_at: string;
+            /**
+             * Format: date-time
+             * @description The end of the last muting of the user.
+             */
+            muted_until: string | null;
+            /**
+             * Format: date-time
+             * @description The time of the opening.
+             */
+            opened_at: string;
+            /**
+             * @description The id of a message, or null
+             * @example 1042
+             */
+            read_up_to: string | null;
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @description The user's standing in the room. */
+            standing: components["schemas"]["Standing"];
+            /** @description Open or closed. */
+            status: components["schemas"]["RoomStatus"];
+            /** @description The step of the order. */
+            step: components["schemas"]["Step"];
+            /**
+             * @description The id of a store
+             * @example noodle-house
+             */
+            store_id: string;
+            /** @description The title. */
+            title: string;
+        };
+        /** @description A line of an export. */
+        ExportLine: {
+            /**
+             * Format: int32
+             * @description The version of the lines.
+             * @example 1
+             */
+            format: number;
+            /** @enum {string} */
+            type: "export";
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        } | (components["schemas"]["ExportedAccount"] & {
+            /** @enum {string} */
+            type: "account";
+        }) | (components["schemas"]["DeviceView"] & {
+            /** @enum {string} */
+            type: "device";
+        }) | {
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "muted_room";
+        } | {
+            /**
+             * Format: date-time
+             * @description The time of the block.
+             */
+            blocked_at: string;
+            /** @enum {string} */
+            type: "blocked_user";
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        } | {
+            /**
+             * @description The stream.
+             * @example box-2
+             */
+            stream: string;
+            /** @enum {string} */
+            type: "alarms_read";
+            /**
+             * Format: int64
+             * @description The sequence.
+             */
+            up_to: number;
+        } | {
+            /**
+             * @description The id of a box
+             * @example station-north-1
+             */
+            box_id: string;
+            /** @enum {string} */
+            type: "private_box";
+        } | (components["schemas"]["ExportedRoom"] & {
+            /** @enum {string} */
+            type: "room";
+        }) | (components["schemas"]["ExportedMessage"] & {
+            /** @enum {string} */
+            type: "message";
+        }) | {
+            /**
+             * @description The emoji or short code.
+             * @example 👍
+             */
+            emoji: string;
+            /**
+             * @description The id of a message
+             * @example 1042
+             */
+            message_id: string;
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id: string;
+            /** @enum {string} */
+            type: "reaction";
+        } | (components["schemas"]["ExportedAlarm"] & {
+            /** @enum {string} */
+            type: "alarm";
+        }) | (components["schemas"]["ExportedReport"] & {
+            /** @enum {string} */
+            type: "report";
+        }) | {
+            /** @description The `cursor` of a request that continues here. */
+            cursor: string;
+            /** @enum {string} */
+            type: "cursor";
+        } | {
+            /** @enum {string} */
+            type: "end";
+        };
         /** @description A page of a feed. */
         FeedPage: {
             /** Format: int64 */
@@ -513,6 +948,34 @@ export interface components {
             /** @description The field, as a JSON pointer (RFC 6901) into the body. */
             pointer: string;
         };
+        /** @description A word or a link that texts of users must not have. */
+        FilterView: {
+            /**
+             * @description The consequence of a match: `refuse` or `mask`.
+             * @example refuse
+             */
+            action: string;
+            /**
+             * Format: date-time
+             * @description The time of the last change.
+             */
+            changed_at: string;
+            /**
+             * @description The id of a filter
+             * @example free-soup
+             */
+            filter_id: string;
+            /**
+             * @description The kind of the pattern: `word` or `link`.
+             * @example word
+             */
+            kind: string;
+            /**
+             * @description The word or the host.
+             * @example free soup
+             */
+            pattern: string;
+        };
         /** @description A message that was found. */
         FoundMessage: components["schemas"]["MessageView"] & {
             /**
@@ -521,6 +984,39 @@ export interface components {
              */
             highlights: number[][];
         };
+        /** @description A valid invitation to a room, without its token. */
+        InvitationView: {
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            by: string;
+            /**
+             * Format: date-time
+             * @description The time of its creation.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description The time at which it ends.
+             */
+            expires_at: string;
+            /**
+             * @description The number of the invitation in the room.
+             * @example 1
+             */
+            invitation: string;
+            /**
+             * Format: int32
+             * @description The number of users who can join with it.
+             */
+            max_uses: number;
+            /**
+             * Format: int32
+             * @description The number of users who have joined with it.
+             */
+            uses: number;
+        };
         /** @description The last message of a room. */
         LastMessageView: {
             /**
@@ -528,6 +1024,8 @@ export interface components {
              * @example ana
              */
             author: string;
+            /** @description True if the caller has blocked the author; absent otherwise. */
+            blocked?: boolean;
             /** @description True if the author was erased, and the text with them. */
             erased: boolean;
             /**
@@ -548,6 +1046,8 @@ export interface components {
         };
         /** @description A member of a room. */
         MemberView: {
+            /** @description True if the member is a co-host. */
+            co_host: boolean;
             /** @description True if the member is the host. */
             host: boolean;
             /**
@@ -555,6 +1055,11 @@ export interface components {
              * @description The time of joining.
              */
             joined_at: string;
+            /**
+             * Format: date-time
+             * @description The time until which the member is muted. Absent if the member is not muted.
+             */
+            muted_until?: string;
             /** @description The nickname; null if the user was erased. */
             nickname: string | null;
             /**
@@ -575,6 +1080,8 @@ export interface components {
              * @example ana
              */
             author: string;
+            /** @description True if the caller has blocked the author; absent otherwise. */
+            blocked?: boolean;
             /** @description The text; null if the message was deleted. */
             body: string | null;
             /** @description True if the message was deleted. */
@@ -633,6 +1140,37 @@ export interface components {
             registered_at: string;
             /** @description True if other members are shown the user's read markers. */
             share_read_markers: boolean;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
+        };
+        /**
+         * @description A user, for moderators and operators.
+         * @example {
+         *       "erased": false,
+         *       "nickname": "Ana",
+         *       "registered_at": "2026-03-01T12:00:00Z",
+         *       "suspension": {
+         *         "reason": "Advertising",
+         *         "since": "2026-03-02T12:00:00Z",
+         *         "until": null
+         *       },
+         *       "user_id": "ana"
+         *     }
+         */
+        ModeratedUserView: {
+            /** @description True if the user was erased. */
+            erased: boolean;
+            /** @description The nickname; null if the user was erased. */
+            nickname: string | null;
+            /**
+             * Format: date-time
+             * @description The time of registration.
+             */
+            registered_at: string;
+            suspension: components["schemas"]["SuspensionView"] | null;
             /**
              * @description The id of a user
              * @example ana
@@ -760,6 +1298,26 @@ export interface components {
             next: string | null;
         };
         /** @description A page of a list. */
+        Page_BlockView: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description The time of blocking.
+                 */
+                blocked_at: string;
+                /** @description The nickname; null if the user was erased, or is not known here. */
+                nickname: string | null;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            }[];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description A page of a list. */
         Page_BoxView: {
             /** @description The items of this page. */
             items: {
@@ -803,11 +1361,46 @@ export interface components {
                 room_id?: string;
                 /** @description The status of the box. */
                 status: components["schemas"]["BoxStatus"];
+                /** @description The ids of the users who may use the box while it is private. Only in the response about one box, for operators. */
+                users?: string[];
                 /**
                  * @description A postal code
                  * @example 04109
                  */
                 zip_code: string;
+            }[];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description A page of a list. */
+        Page_FilterView: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * @description The consequence of a match: `refuse` or `mask`.
+                 * @example refuse
+                 */
+                action: string;
+                /**
+                 * Format: date-time
+                 * @description The time of the last change.
+                 */
+                changed_at: string;
+                /**
+                 * @description The id of a filter
+                 * @example free-soup
+                 */
+                filter_id: string;
+                /**
+                 * @description The kind of the pattern: `word` or `link`.
+                 * @example word
+                 */
+                kind: string;
+                /**
+                 * @description The word or the host.
+                 * @example free soup
+                 */
+                pattern: string;
             }[];
             /** @description The `cursor` of the next page; null on the last page. */
             next: string | null;
@@ -829,6 +1422,8 @@ export interface components {
         Page_MemberView: {
             /** @description The items of this page. */
             items: {
+                /** @description True if the member is a co-host. */
+                co_host: boolean;
                 /** @description True if the member is the host. */
                 host: boolean;
                 /**
@@ -836,6 +1431,11 @@ export interface components {
                  * @description The time of joining.
                  */
                 joined_at: string;
+                /**
+                 * Format: date-time
+                 * @description The time until which the member is muted. Absent if the member is not muted.
+                 */
+                muted_until?: string;
                 /** @description The nickname; null if the user was erased. */
                 nickname: string | null;
                 /**
@@ -861,6 +1461,8 @@ export interface components {
                  * @example ana
                  */
                 author: string;
+                /** @description True if the caller has blocked the author; absent otherwise. */
+                blocked?: boolean;
                 /** @description The text; null if the message was deleted. */
                 body: string | null;
                 /** @description True if the message was deleted. */
@@ -900,6 +1502,29 @@ export interface components {
                  * @example station-north-1.7
                  */
                 room_id: string;
+            }[];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description A page of a list. */
+        Page_ModeratedUserView: {
+            /** @description The items of this page. */
+            items: {
+                /** @description True if the user was erased. */
+                erased: boolean;
+                /** @description The nickname; null if the user was erased. */
+                nickname: string | null;
+                /**
+                 * Format: date-time
+                 * @description The time of registration.
+                 */
+                registered_at: string;
+                suspension: components["schemas"]["SuspensionView"] | null;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
             }[];
             /** @description The `cursor` of the next page; null on the last page. */
             next: string | null;
@@ -988,6 +1613,85 @@ export interface components {
             next: string | null;
         };
         /** @description A page of a list. */
+        Page_ReportView: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * @description The result.
+                 * @example warned
+                 */
+                action?: string;
+                /**
+                 * @description The reason.
+                 * @example spam
+                 */
+                category: string;
+                /**
+                 * Format: date-time
+                 * @description The time at which it was claimed.
+                 */
+                claimed_at?: string;
+                /**
+                 * Format: date-time
+                 * @description The time at which it was closed.
+                 */
+                closed_at?: string;
+                /** @description True if the message was deleted. */
+                deleted: boolean;
+                /**
+                 * Format: date-time
+                 * @description The time of reporting.
+                 */
+                filed_at: string;
+                /** @description True if the texts were removed: one of the two users was erased, or the report was closed long ago. */
+                forgotten: boolean;
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                message_id?: string;
+                /** @description The moderator who has claimed or closed it. */
+                moderator?: string;
+                /** @description The nickname of the reported user; null if the user was erased or is not registered. */
+                nickname: string | null;
+                /** @description The words of the reporter, or null. */
+                note: string | null;
+                /**
+                 * Format: int64
+                 * @description The number of other reports about the message that are not closed.
+                 */
+                other_open_reports: number;
+                /**
+                 * @description The id of a report
+                 * @example 5f0c3a9f4f7f7b1f6a5f2c0f-1
+                 */
+                report_id: string;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                reporter: string;
+                /** @description The words of the moderator. */
+                resolution_note?: string;
+                /**
+                 * @description The id of a room: its box, a dot and its number on that box
+                 * @example station-north-1.7
+                 */
+                room_id?: string;
+                /** @description The state. */
+                state: components["schemas"]["ReportState"];
+                /** @description The text of the message when it was reported; null in a report about a user, and when it was removed. */
+                text: string | null;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            }[];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description A page of a list. */
         Page_RoomView: {
             /** @description The items of this page. */
             items: {
@@ -1035,11 +1739,18 @@ export interface components {
                  * @description The time of opening.
                  */
                 opened_at: string;
+                /** @description The ids of the pinned messages, the oldest pin first. Only in the response about one room, for its members. */
+                pinned?: string[];
                 /**
                  * @description The id of a room: its box, a dot and its number on that box
                  * @example station-north-1.7
                  */
                 room_id: string;
+                /**
+                 * Format: int32
+                 * @description The least time between two messages of a member in seconds; 0 if there is no limit.
+                 */
+                slow_mode_seconds: number;
                 /** @description The status of the room. */
                 status: components["schemas"]["RoomStatus"];
                 /** @description The step of the order. */
@@ -1051,7 +1762,7 @@ export interface components {
                 store_id: string;
                 /** @description The title of the room. */
                 title: string;
-                /** @description True if the user who opened the room was erased, and the title with them. */
+                /** @description True if the user who gave the title was erased, and the title with them. */
                 title_erased: boolean;
                 /**
                  * Format: int64
@@ -1077,6 +1788,8 @@ export interface components {
                  * @description The time of registration.
                  */
                 registered_at: string;
+                /** @description True if the store was retired for good. */
+                retired: boolean;
                 /**
                  * @description The id of a store
                  * @example noodle-house
@@ -1139,6 +1852,85 @@ export interface components {
         /** @description A message with the message that it replies to. */
         QuotingMessageView: components["schemas"]["MessageView"] & {
             parent: components["schemas"]["MessageView"] | null;
+        };
+        /**
+         * @description The state of a report.
+         * @enum {string}
+         */
+        ReportState: "open" | "claimed" | "closed";
+        /** @description A report about a message or a user. */
+        ReportView: {
+            /**
+             * @description The result.
+             * @example warned
+             */
+            action?: string;
+            /**
+             * @description The reason.
+             * @example spam
+             */
+            category: string;
+            /**
+             * Format: date-time
+             * @description The time at which it was claimed.
+             */
+            claimed_at?: string;
+            /**
+             * Format: date-time
+             * @description The time at which it was closed.
+             */
+            closed_at?: string;
+            /** @description True if the message was deleted. */
+            deleted: boolean;
+            /**
+             * Format: date-time
+             * @description The time of reporting.
+             */
+            filed_at: string;
+            /** @description True if the texts were removed: one of the two users was erased, or the report was closed long ago. */
+            forgotten: boolean;
+            /**
+             * @description The id of a message
+             * @example 1042
+             */
+            message_id?: string;
+            /** @description The moderator who has claimed or closed it. */
+            moderator?: string;
+            /** @description The nickname of the reported user; null if the user was erased or is not registered. */
+            nickname: string | null;
+            /** @description The words of the reporter, or null. */
+            note: string | null;
+            /**
+             * Format: int64
+             * @description The number of other reports about the message that are not closed.
+             */
+            other_open_reports: number;
+            /**
+             * @description The id of a report
+             * @example 5f0c3a9f4f7f7b1f6a5f2c0f-1
+             */
+            report_id: string;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            reporter: string;
+            /** @description The words of the moderator. */
+            resolution_note?: string;
+            /**
+             * @description The id of a room: its box, a dot and its number on that box
+             * @example station-north-1.7
+             */
+            room_id?: string;
+            /** @description The state. */
+            state: components["schemas"]["ReportState"];
+            /** @description The text of the message when it was reported; null in a report about a user, and when it was removed. */
+            text: string | null;
+            /**
+             * @description The id of a user
+             * @example ana
+             */
+            user_id: string;
         };
         /** @description An event of a room's feed, by `type`. Stored and public: never rename. */
         RoomEvent: {
@@ -1206,7 +1998,7 @@ export interface components {
             /** @enum {string} */
             type: "member_left";
         } | {
-            /** @description The host removed a member, who cannot join again. */
+            /** @description The host or a co-host removed a member, who cannot join again. */
             data: {
                 /**
                  * @description The id of a user
@@ -1216,6 +2008,17 @@ export interface components {
             };
             /** @enum {string} */
             type: "member_kicked";
+        } | {
+            /** @description A moderator lifted the kick of a user, who can join again. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "kick_lifted";
         } | {
             /** @description The host of the room changed. */
             data: {
@@ -1234,6 +2037,163 @@ export interface components {
             };
             /** @enum {string} */
             type: "host_transferred";
+        } | {
+            /** @description The host changed the room. Fields that are absent stay. */
+            data: {
+                /** @description True if joining needs a new password, false if it needs none any more. */
+                locked?: boolean;
+                /**
+                 * Format: int32
+                 * @description The maximum number of members.
+                 */
+                max_members?: number;
+                /**
+                 * @description The id of a store
+                 * @example noodle-house
+                 */
+                store_id?: string;
+                /** @description The title of the room. */
+                title?: string;
+                /** @description True if the user who gave the title was erased, and the title with them. */
+                title_erased: boolean;
+            };
+            /** @enum {string} */
+            type: "room_changed";
+        } | {
+            /** @description The host made a member a co-host. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "co_host_appointed";
+        } | {
+            /** @description The host took the role of a co-host back. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "co_host_dismissed";
+        } | {
+            /** @description The host or a co-host muted a member, who cannot post, edit or react until then. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @description The time at which it ends.
+                 */
+                until: string;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "member_muted";
+        } | {
+            /** @description The host or a co-host ended the muting of a user. */
+            data: {
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "member_unmuted";
+        } | {
+            /** @description The host set the least time between two messages of a member. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The time in seconds; 0 if there is no limit.
+                 */
+                seconds: number;
+            };
+            /** @enum {string} */
+            type: "slow_mode_set";
+        } | {
+            /** @description The host or a co-host pinned a message. */
+            data: {
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                message_id: string;
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                replaced?: string;
+            };
+            /** @enum {string} */
+            type: "message_pinned";
+        } | {
+            /** @description A message is not pinned any more. */
+            data: {
+                /**
+                 * @description The id of a message
+                 * @example 1042
+                 */
+                message_id: string;
+            };
+            /** @enum {string} */
+            type: "message_unpinned";
+        } | {
+            /** @description The host or a co-host made an invitation, with which users join without the password. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @description The time at which it ends.
+                 */
+                expires_at: string;
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+                /**
+                 * Format: int32
+                 * @description The number of users who can join with it.
+                 */
+                max_uses: number;
+            };
+            /** @enum {string} */
+            type: "room_invitation_created";
+        } | {
+            /** @description The host or a co-host revoked an invitation. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+            };
+            /** @enum {string} */
+            type: "room_invitation_revoked";
+        } | {
+            /** @description A user joins with an invitation; `member_joined` follows. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description The number of the invitation in the room.
+                 */
+                invitation: number;
+                /**
+                 * @description The id of a user
+                 * @example ana
+                 */
+                user_id: string;
+            };
+            /** @enum {string} */
+            type: "room_invitation_used";
         } | {
             /** @description The order moved to its next step. */
             data: {
@@ -1278,7 +2238,7 @@ export interface components {
             /** @description The room was closed. */
             data: {
                 /** @enum {string} */
-                reason: "host" | "empty" | "expired";
+                reason: "host" | "empty" | "expired" | "moderator" | "box_retired";
             };
             /** @enum {string} */
             type: "room_closed";
@@ -1341,8 +2301,10 @@ export interface components {
             /** @enum {string} */
             type: "message_edited";
         } | {
-            /** @description The author or the host deleted a message. */
+            /** @description The author, the host or a moderator deleted a message. */
             data: {
+                /** @description True if a moderator deleted it, whose id members do not see. */
+                by_moderator: boolean;
                 /**
                  * @description The id of a message
                  * @example 1042
@@ -1439,11 +2401,18 @@ export interface components {
              * @description The time of opening.
              */
             opened_at: string;
+            /** @description The ids of the pinned messages, the oldest pin first. Only in the response about one room, for its members. */
+            pinned?: string[];
             /**
              * @description The id of a room: its box, a dot and its number on that box
              * @example station-north-1.7
              */
             room_id: string;
+            /**
+             * Format: int32
+             * @description The least time between two messages of a member in seconds; 0 if there is no limit.
+             */
+            slow_mode_seconds: number;
             /** @description The status of the room. */
             status: components["schemas"]["RoomStatus"];
             /** @description The step of the order. */
@@ -1455,7 +2424,7 @@ export interface components {
             store_id: string;
             /** @description The title of the room. */
             title: string;
-            /** @description True if the user who opened the room was erased, and the title with them. */
+            /** @description True if the user who gave the title was erased, and the title with them. */
             title_erased: boolean;
             /**
              * Format: int64
@@ -1463,6 +2432,11 @@ export interface components {
              */
             v: number;
         };
+        /**
+         * @description The standing of a user who has ever joined a room.
+         * @enum {string}
+         */
+        Standing: "inside" | "left" | "kicked";
         /**
          * @description The step of an order.
          * @enum {string}
@@ -1481,6 +2455,8 @@ export interface components {
              * @description The time of registration.
              */
             registered_at: string;
+            /** @description True if the store was retired for good. */
+            retired: boolean;
             /**
              * @description The id of a store
              * @example noodle-house
@@ -1491,6 +2467,21 @@ export interface components {
              * @example 04109
              */
             zip_code: string;
+        };
+        /** @description The suspension of a user. */
+        SuspensionView: {
+            /** @description The reason. */
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @description The time at which it began, or was changed last.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description The time at which it ends; null if it has no end.
+             */
+            until: string | null;
         };
         /** @description A ticket for one stream. */
         TicketView: {
@@ -1581,6 +2572,9 @@ export interface operations {
                      *           "out_of_service_reason": "text",
                      *           "room_id": "station-north-1.7",
                      *           "status": "free",
+                     *           "users": [
+                     *             "text"
+                     *           ],
                      *           "zip_code": "04109"
                      *         }
                      *       ],
@@ -1623,6 +2617,9 @@ export interface operations {
                      *       "out_of_service_reason": "text",
                      *       "room_id": "station-north-1.7",
                      *       "status": "free",
+                     *       "users": [
+                     *         "text"
+                     *       ],
                      *       "zip_code": "04109"
                      *     }
                      */
@@ -1662,6 +2659,44 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+        };
+    };
+    list_filters: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of filters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "action": "refuse",
+                     *           "changed_at": "2026-03-01T12:00:00.125Z",
+                     *           "filter_id": "free-soup",
+                     *           "kind": "word",
+                     *           "pattern": "free soup"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_FilterView"];
                 };
             };
         };
@@ -1799,6 +2834,73 @@ export interface operations {
             };
         };
     };
+    list_my_blocks: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "blocked_at": "2026-03-01T12:00:00.125Z",
+                     *           "nickname": "text",
+                     *           "user_id": "ana"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_BlockView"];
+                };
+            };
+        };
+    };
+    export_me: {
+        parameters: {
+            query?: {
+                /** @description The last `cursor` of an interrupted export: the lines after it follow. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "emoji": "👍",
+                     *       "message_id": "42",
+                     *       "room_id": "box-1.1",
+                     *       "type": "reaction"
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["ExportLine"];
+                };
+            };
+        };
+    };
     list_my_rooms: {
         parameters: {
             query?: {
@@ -1829,6 +2931,7 @@ export interface operations {
                      *           "host": "ana",
                      *           "last_message": {
                      *             "author": "ana",
+                     *             "blocked": false,
                      *             "erased": false,
                      *             "message_id": "1042",
                      *             "posted_at": "2026-03-01T12:00:00.125Z",
@@ -1854,6 +2957,191 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Page_MyRoomView"];
+                };
+            };
+        };
+    };
+    list_moderated_users: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                limit?: number;
+                /**
+                 * @description Returns only users whose nickname begins with this text, without regard to the case of ASCII letters, in
+                 *     alphabetical order.
+                 */
+                nickname?: string;
+                /** @description Returns only users in this state. */
+                state?: "active" | "suspended" | "erased";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "erased": false,
+                     *           "nickname": "Ana",
+                     *           "registered_at": "2026-03-01T12:00:00Z",
+                     *           "suspension": {
+                     *             "reason": "Advertising",
+                     *             "since": "2026-03-02T12:00:00Z",
+                     *             "until": null
+                     *           },
+                     *           "user_id": "ana"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ModeratedUserView"];
+                };
+            };
+        };
+    };
+    show_moderated_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "erased": false,
+                     *       "nickname": "Ana",
+                     *       "registered_at": "2026-03-01T12:00:00Z",
+                     *       "suspension": {
+                     *         "reason": "Advertising",
+                     *         "since": "2026-03-02T12:00:00Z",
+                     *         "until": null
+                     *       },
+                     *       "user_id": "ana"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ModeratedUserView"];
+                };
+            };
+        };
+    };
+    list_reports: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                limit?: number;
+                /** @description Returns only reports in this state. */
+                state?: components["schemas"]["ReportState"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of reports */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "action": "warned",
+                     *           "category": "spam",
+                     *           "claimed_at": "2026-03-01T12:00:00.125Z",
+                     *           "closed_at": "2026-03-01T12:00:00.125Z",
+                     *           "deleted": false,
+                     *           "filed_at": "2026-03-01T12:00:00.125Z",
+                     *           "forgotten": false,
+                     *           "message_id": "1042",
+                     *           "moderator": "text",
+                     *           "nickname": "text",
+                     *           "note": "text",
+                     *           "other_open_reports": 0,
+                     *           "report_id": "5f0c3a9f4f7f7b1f6a5f2c0f-1",
+                     *           "reporter": "ana",
+                     *           "resolution_note": "text",
+                     *           "room_id": "station-north-1.7",
+                     *           "state": "open",
+                     *           "text": "text",
+                     *           "user_id": "ana"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ReportView"];
+                };
+            };
+        };
+    };
+    show_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the report. */
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "action": "warned",
+                     *       "category": "spam",
+                     *       "claimed_at": "2026-03-01T12:00:00.125Z",
+                     *       "closed_at": "2026-03-01T12:00:00.125Z",
+                     *       "deleted": false,
+                     *       "filed_at": "2026-03-01T12:00:00.125Z",
+                     *       "forgotten": false,
+                     *       "message_id": "1042",
+                     *       "moderator": "text",
+                     *       "nickname": "text",
+                     *       "note": "text",
+                     *       "other_open_reports": 0,
+                     *       "report_id": "5f0c3a9f4f7f7b1f6a5f2c0f-1",
+                     *       "reporter": "ana",
+                     *       "resolution_note": "text",
+                     *       "room_id": "station-north-1.7",
+                     *       "state": "open",
+                     *       "text": "text",
+                     *       "user_id": "ana"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReportView"];
                 };
             };
         };
@@ -1909,7 +3197,11 @@ export interface operations {
                      *           "max_members": 2,
                      *           "member_count": 0,
                      *           "opened_at": "2026-03-01T12:00:00.125Z",
+                     *           "pinned": [
+                     *             "text"
+                     *           ],
                      *           "room_id": "station-north-1.7",
+                     *           "slow_mode_seconds": 0,
                      *           "status": "open",
                      *           "step": "gathering",
                      *           "store_id": "noodle-house",
@@ -1956,7 +3248,11 @@ export interface operations {
                      *       "max_members": 2,
                      *       "member_count": 0,
                      *       "opened_at": "2026-03-01T12:00:00.125Z",
+                     *       "pinned": [
+                     *         "text"
+                     *       ],
                      *       "room_id": "station-north-1.7",
+                     *       "slow_mode_seconds": 0,
                      *       "status": "open",
                      *       "step": "gathering",
                      *       "store_id": "noodle-house",
@@ -2023,6 +3319,41 @@ export interface operations {
             };
         };
     };
+    list_room_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the room. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invitations */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "by": "ana",
+                     *         "created_at": "2026-03-01T12:00:00.125Z",
+                     *         "expires_at": "2026-03-01T12:00:00.125Z",
+                     *         "invitation": "1",
+                     *         "max_uses": 1,
+                     *         "uses": 0
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["InvitationView"][];
+                };
+            };
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -2049,8 +3380,10 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "co_host": false,
                      *           "host": false,
                      *           "joined_at": "2026-03-01T12:00:00.125Z",
+                     *           "muted_until": "2026-03-01T12:00:00.125Z",
                      *           "nickname": "text",
                      *           "read_up_to": "1042",
                      *           "user_id": "ana"
@@ -2094,6 +3427,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "author": "ana",
+                     *           "blocked": false,
                      *           "body": "text",
                      *           "deleted": false,
                      *           "edited_at": "2026-03-01T12:00:00.125Z",
@@ -2144,6 +3478,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "author": "ana",
+                     *       "blocked": false,
                      *       "body": "text",
                      *       "deleted": false,
                      *       "edited_at": "2026-03-01T12:00:00.125Z",
@@ -2155,6 +3490,7 @@ export interface operations {
                      *       "message_id": "1042",
                      *       "parent": {
                      *         "author": "ana",
+                     *         "blocked": false,
                      *         "body": "text",
                      *         "deleted": false,
                      *         "edited_at": "2026-03-01T12:00:00.125Z",
@@ -2224,6 +3560,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "author": "ana",
+                     *           "blocked": false,
                      *           "body": "text",
                      *           "deleted": false,
                      *           "edited_at": "2026-03-01T12:00:00.125Z",
@@ -2284,6 +3621,7 @@ export interface operations {
                      *           "name": "text",
                      *           "open": false,
                      *           "registered_at": "2026-03-01T12:00:00.125Z",
+                     *           "retired": false,
                      *           "store_id": "noodle-house",
                      *           "zip_code": "04109"
                      *         }
@@ -2320,6 +3658,7 @@ export interface operations {
                      *       "name": "text",
                      *       "open": false,
                      *       "registered_at": "2026-03-01T12:00:00.125Z",
+                     *       "retired": false,
                      *       "store_id": "noodle-house",
                      *       "zip_code": "04109"
                      *     }
