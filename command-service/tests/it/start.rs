@@ -61,8 +61,14 @@ async fn the_description_has_every_command_with_its_problems() {
         assert_eq!(has_key, !is_read, "{id}");
         assert_eq!(operation["responses"]["413"].is_object(), !is_read, "{id}");
         assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{id}");
-        let public =
-            ["register_user", "open_session", "open_box_session", "refresh_session", "redeem_password_reset"];
+        let public = [
+            "register_user",
+            "confirm_registration",
+            "open_session",
+            "open_box_session",
+            "refresh_session",
+            "redeem_password_reset",
+        ];
         let public = public.contains(&id.as_str());
         assert_eq!(operation["security"].as_array().unwrap().is_empty(), public, "{id}");
         for status in ["400", "500", "503"] {
