@@ -30,6 +30,8 @@ problems! {
     InvalidQuery 400 "invalid-query" "A query parameter is not valid" "A query parameter is unknown, or not valid.";
     InvalidIdempotencyKey 400 "invalid-idempotency-key" "The Idempotency-Key is not valid"
         "The header `Idempotency-Key` must have 1 to 64 visible ASCII characters.";
+    InvalidSessionHeader 400 "invalid-session-header" "The header Boxroom-Session is not valid"
+        "The header `Boxroom-Session` is absent, or `cookie`.";
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
     InvalidToken 401 "invalid-token" "The access token is not valid"
         "The access token is malformed, or not issued for this service.";

@@ -5,7 +5,7 @@ mod description;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use description::{Access, Answer, command, document};
+use description::{Access, Answer, command, document, session};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -71,17 +71,17 @@ fn external_registration_routes() -> OpenApiRouter<App> {
 #[rustfmt::skip]
 fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(sessions::open::open_session), Public, Session,
+        .routes(session(routes!(sessions::open::open_session), Public, Session,
             &[WrongCredentials, AccountSuspended, Unconfirmed, SignInElsewhere, TooManyAttempts, TooManySignIns,
                 Busy]))
         .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
-        .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
+        .routes(session(routes!(sessions::refresh::refresh_session), Public, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
         .routes(command(routes!(sessions::list::list_sessions), SignedIn, Sessions, &[SignInElsewhere, InvalidQuery]))
         .routes(command(routes!(sessions::list::end_session), SignedIn, NoContent, &[SessionNotFound, SignInElsewhere]))
-        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
-        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
+        .routes(session(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
+        .routes(session(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
         .routes(command(routes!(users::password::change_password), People, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done,

@@ -4,12 +4,18 @@ pub(crate) mod device;
 pub(crate) mod list;
 pub(crate) mod of_box;
 pub(crate) mod open;
+pub(crate) mod place;
 pub(crate) mod refresh;
 pub(crate) mod sign_out;
 
 pub(crate) mod refresh_token;
 mod rotation;
 
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::{SessionKey, SessionRecord, StoredAccount};
 use domain::UserId;
@@ -22,6 +28,7 @@ use utoipa::ToSchema;
 
 use crate::{app::App, error::Error, problems::Code};
 use device::{DeviceLabel, UserAgent};
+use place::SessionPlace;
 use refresh_token::{RefreshToken, Secret};
 
 /// The lifetime of an access token.
@@ -32,15 +39,28 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 pub(crate) struct Session {
     /// Token for `Authorization: Bearer`.
     access_token: String,
-    /// Token for `POST /sessions/refresh`, valid once.
-    #[schema(example = "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c")]
-    refresh_token: String,
+    /// Token for `POST /sessions/refresh`, valid once. Absent if it is in a cookie.
+    #[schema(
+        example = "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c",
+        nullable = false
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
+}
+
+impl Session {
+    /// Builds the response. With a cookie, the refresh token is nowhere else.
+    fn at(mut self, place: &SessionPlace, app: &App) -> Response {
+        let token = self.refresh_token.take_if(|_| *place != SessionPlace::Client);
+        let cookie = place.keep(&token.unwrap_or_default(), app.session_lifetime);
+        ([(header::CACHE_CONTROL, "no-store")], cookie, Json(self)).into_response()
+    }
 }
 
 /// The account and the client that sign in.
@@ -105,6 +125,6 @@ fn answer(app: &App, token: &RefreshToken, role: &Role, times: Times) -> Result<
     let Times { signed_in, at } = times;
     let grant = Grant { user_id, role, session, authenticated_at: Some(signed_in), at, lifetime: LIFETIME };
     let (access_token, lifetime) = app.signing()?.sign(grant)?;
-    let refresh_token = token.to_string();
+    let refresh_token = Some(token.to_string());
     Ok(Session { access_token, refresh_token, token_type: "Bearer", expires_in: lifetime.num_seconds() })
 }

@@ -35,3 +35,4 @@ mod reader;
 mod run;
 mod schemas;
 mod settings;
+mod web;

@@ -26,6 +26,7 @@ use crate::{
     metrics, problems, routes,
     search::limiter::SearchLimiter,
     settings::Settings,
+    web,
 };
 
 /// The time limit of closing live connections, from the moment at which the process is asked to stop.
@@ -90,7 +91,8 @@ fn router(settings: &Settings, app: &App, health: Health) -> Result<Router> {
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let rates = settings.rates.rates();
     let (reads, api) = routes::all(app, &rates);
-    let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &app.verifier);
+    let public = docs::router(api).merge(docs::problems(problems::all())).merge(web::router(&settings.page));
+    let docs = http::limit(public, &rates, &app.verifier);
     let router = http::finish(reads.merge(pages).merge(docs));
     Ok(http::origins::allow(router, &settings.origins.allowed_origins))
 }

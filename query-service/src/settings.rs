@@ -11,6 +11,8 @@ use service_kit::{
     telemetry::LogArgs,
 };
 
+use crate::web::PageArgs;
+
 /// The default port.
 const DEFAULT_PORT: u16 = 8081;
 
@@ -31,6 +33,10 @@ pub struct Settings {
     /// The origins of web pages that may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// The web page for users.
+    #[command(flatten)]
+    pub page: PageArgs,
 
     /// The address of the pages for operators.
     #[command(flatten)]

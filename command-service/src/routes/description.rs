@@ -103,6 +103,32 @@ pub(super) fn command(
     route
 }
 
+/// Completes the description of a route that begins, refreshes or ends a session. Its refresh token may be in a cookie.
+pub(super) fn session(
+    route: UtoipaMethodRouter<App>,
+    access: Access,
+    answer: Answer,
+    problems: &[Code],
+) -> UtoipaMethodRouter<App> {
+    let mut route = command(route, access, answer, &[problems, &[Code::InvalidSessionHeader]].concat());
+    let place = ParameterBuilder::new()
+        .name("Boxroom-Session")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "For web pages: with `cookie` the refresh token is kept in a cookie that scripts cannot read \
+             (`HttpOnly`, `SameSite=Strict`), and is in no body.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["cookie"]))))
+        .build();
+    for item in route.1.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.delete].into_iter().flatten() {
+            operation.parameters.get_or_insert_default().push(RefOr::T(place.clone()));
+        }
+    }
+    route
+}
+
 fn complete(operation: &mut Operation, access: Access, answer: Answer, problems: &[Code]) {
     let in_path = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let is_read = answer == Answer::Sessions;

@@ -1,6 +1,6 @@
 //! `POST /sessions`: exchanges a password for a session.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use credentials::{Account, AccountState};
 use domain::UserId;
 use eserde::Deserialize;
@@ -9,8 +9,9 @@ use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::{
-    Session, SignIn,
+    SignIn,
     device::{DeviceLabel, UserAgent},
+    place::SessionPlace,
     start_session,
 };
 use crate::{
@@ -47,8 +48,9 @@ pub(crate) async fn open_session(
     State(app): State<App>,
     address: ClientAddress,
     user_agent: UserAgent,
+    place: SessionPlace,
     Command { body, stamp }: Command<OpenSession>,
-) -> Result<Json<Session>, Error> {
+) -> Result<Response, Error> {
     app.signing()?;
     let stored = app.accounts.get(&body.user_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
@@ -74,7 +76,7 @@ pub(crate) async fn open_session(
     let sign_in = SignIn { account: &stored, user_id: &body.user_id, role: &role, device: body.device, user_agent };
     let session = start_session(&app, sign_in).await?;
     taken.into_iter().for_each(Taken::keep);
-    Ok(Json(session))
+    Ok(session.at(&place, &app))
 }
 
 fn role(account: &Account) -> Option<Role> {

@@ -1,6 +1,6 @@
 //! `POST /sessions/refresh`: exchanges a refresh token for another one and a new access token.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use credentials::{SessionKey, SessionRecord, StoredAccount};
 use eserde::Deserialize;
 use service_kit::{auth::Role, clock};
@@ -9,7 +9,8 @@ use storage::BucketError;
 use utoipa::ToSchema;
 
 use super::{
-    Session, Times, answer,
+    Times, answer,
+    place::SessionPlace,
     refresh_token::{RefreshToken, RefreshTokenText, random_salt},
     rotation::{Verdict, rotate},
 };
@@ -23,10 +24,11 @@ const ATTEMPTS: usize = 8;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
 pub(crate) struct RefreshSession {
-    /// The refresh token of the last answer.
-    #[schema(value_type = schemas::RefreshToken)]
+    /// The refresh token of the last answer. Absent if it is in a cookie.
+    #[schema(value_type = Option<schemas::RefreshToken>)]
+    #[serde(default)]
     #[eserde(compat)]
-    refresh_token: RefreshTokenText,
+    refresh_token: Option<RefreshTokenText>,
 }
 
 /// Refreshes a session
@@ -37,10 +39,11 @@ pub(crate) struct RefreshSession {
 #[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = RefreshSession)]
 pub(crate) async fn refresh_session(
     State(app): State<App>,
+    place: SessionPlace,
     Command { body, .. }: Command<RefreshSession>,
-) -> Result<Json<Session>, Error> {
+) -> Result<Response, Error> {
     app.signing()?;
-    let RefreshToken { key, secret } = body.refresh_token.parse().ok_or(Code::InvalidRefreshToken)?;
+    let RefreshToken { key, secret } = place.received(body.refresh_token.as_ref())?;
     for _ in 0..ATTEMPTS {
         let now = clock::now();
         let (record, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;
@@ -68,7 +71,7 @@ pub(crate) async fn refresh_session(
             }
         };
         let times = Times { signed_in: record.created_at, at: now };
-        return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, times)?));
+        return Ok(answer(&app, &RefreshToken { key, secret }, &role, times)?.at(&place, &app));
     }
     Err(Error::contended())
 }

@@ -33,4 +33,5 @@ mod tickets;
 
 mod listener;
 mod watcher;
+mod web;
 mod world;
