@@ -115,7 +115,8 @@ fn box_and_store_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
-        .routes(command(routes!(boxes::users::allow_user), Operators, Done, &[BoxNotFound, BoxRetired, TooManyUsers]))
+        .routes(command(routes!(boxes::users::allow_user), Operators, Done,
+            &[BoxNotFound, BoxRetired, UserNotFound, TooManyUsers]))
         .routes(command(routes!(boxes::users::disallow_user), Operators, Done, &[BoxNotFound]))
         .routes(command(routes!(boxes::drop_event::drop_event), Operators, Created, &[BoxNotFound, EventNotFound]))
         .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))

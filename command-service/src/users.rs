@@ -13,6 +13,6 @@ pub(crate) mod preferences;
 pub(crate) mod quiet_hours;
 pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
-mod registration;
+pub(crate) mod registration;
 pub(crate) mod registration_policy;
 mod unconfirmed;

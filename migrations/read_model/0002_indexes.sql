@@ -19,6 +19,8 @@ create index if not exists used_boxes_by_location on boxes using gist (point(lon
     where room_id is not null;
 -- Few boxes are private: a list of rooms looks each box up, in vain for shared ones.
 create index if not exists private_boxes on boxes (box_id) where kind = 'private';
+-- For the erasure of users, who may be allowed on any box.
+create index if not exists boxes_with_users on boxes (box_id) where users <> '[]';
 create index if not exists open_rooms on rooms (opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_zip_code on rooms (zip_code, opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_store on rooms (store_id, opened_at desc, room_id) where status = 'open';

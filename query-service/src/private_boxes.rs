@@ -1,4 +1,4 @@
-//! The visibility of private boxes and their rooms: for the users that an operator has allowed, and for operators.
+//! The visibility of private boxes and their rooms: for the users that an operator has allowed, for moderators and operators.
 
 use domain::BoxId;
 use service_kit::auth::Caller;
@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query_scalar};
 
 use crate::error::Error;
 
-/// Returns the user whose private boxes a list shows, or none for an operator, who sees all.
+/// Returns the user whose private boxes a list shows, or none for a moderator or operator, who sees all.
 pub(crate) fn viewer(caller: &Caller) -> Option<String> {
     caller.require_user().is_ok().then(|| caller.user_id.to_string())
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::{BoxCommand, OwnCommand};
 use service_kit::{auth::AsOperator, extract::Path};
 
-use crate::{answer::Done, app::App, error::Error, paths::BoxUserPath, request::BareCommand};
+use crate::{answer::Done, app::App, error::Error, paths::BoxUserPath, problems::Code, request::BareCommand};
 
 /// Allows a user to use a box while it is private
 ///
@@ -16,6 +16,10 @@ pub(crate) async fn allow_user(
     Path(BoxUserPath { box_id, user_id }): Path<BoxUserPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
+    // The erasure of a user ends when no box knows the user.
+    if app.users.load_latest(&user_id).await?.0.is_erased() {
+        return Err(Code::UserNotFound.into());
+    }
     let command = BoxCommand::Box(OwnCommand::AllowUser { user_id });
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use credentials::{PasswordReset, ResetToken};
 use domain::UserCommand;
 use eserde::Deserialize;
+use event_store::CommandContext;
 use serde::Serialize;
 use service_kit::{auth::AsOperator, clock, extract::Path, http::ClientAddress};
 use sign_in::{NewAccountPassword, sign_out};
@@ -44,8 +45,8 @@ impl IntoResponse for IssuedReset {
 
 /// Issues a token with which a user sets a new password
 ///
-/// The token is shown once, expires after an hour, and is valid once. The password stays valid until then. A repeat of
-/// the command issues another token, and only the last one is valid.
+/// The token is shown once, expires after an hour, and is valid once. The password stays valid until then. An
+/// `Idempotency-Key` has no effect: a repeat issues another token, and only the last one is valid.
 #[utoipa::path(
     post, path = "/users/{user}/password-resets", tag = "sessions", params(UserPath), request_body = Reasoned
 )]
@@ -59,7 +60,8 @@ pub(crate) async fn issue_password_reset(
     let stored = app.accounts.get(&user_id).await?.filter(|stored| stored.account.role == "user");
     let stored = stored.ok_or(Code::UserNotFound)?;
     let expires_at = stamp.at + LIFETIME;
-    let context = stamp.of_operator(&operator, body.reason);
+    // Without the key: every token has its record in the audit trail.
+    let context = CommandContext { command_id: None, ..stamp.of_operator(&operator, body.reason) };
     app.users.execute(&user_id, UserCommand::IssuePasswordReset { expires_at }, context).await?;
     let token = ResetToken::random(user_id.clone());
     app.accounts.set_reset(stored, PasswordReset { hash: token.hash(), expires_at }).await?;

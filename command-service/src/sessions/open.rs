@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App, error::Error, login_throttle::ThrottleKey, passwords::Work, problems::Code, quotas::Taken,
-    request::Command, schemas,
+    request::Command, schemas, users::registration,
 };
 
 /// The sign-in of a user, an operator or a moderator.
@@ -67,6 +67,10 @@ pub(crate) async fn open_session(
             // An account may still be pending, or briefly outlive its user: the log decides.
             let is_unconfirmed = stored.account.state == AccountState::Unconfirmed && !user.is_taken();
             user.nickname().ok_or(if is_unconfirmed { Code::Unconfirmed } else { Code::WrongCredentials })?;
+            if stored.account.state != AccountState::Active {
+                // Completes a registration that was interrupted, so that its contact address is forgotten.
+                registration::confirm(&app, &body.user_id, stored.clone()).await?;
+            }
         }
         if user.is_suspended(stamp.at) {
             return Err(Code::AccountSuspended.into());

@@ -81,9 +81,9 @@ async fn register(
 ) -> Result<Created, Error> {
     let kept = app.accounts.keep(stored).await?;
     match app.users.execute(user_id, command, stamp.by(user_id)).await {
-        Err(refused @ CommandError::Refused(UserRefusal::NicknameTaken)) => {
+        Err(error) if certainly_not_stored(&error) => {
             app.accounts.await_confirmation(kept, waits, clock::now()).await?;
-            Err(refused.into())
+            Err(error.into())
         }
         result => {
             let committed = result?;
@@ -93,5 +93,17 @@ async fn register(
             }
             Ok(Created::of(&committed, user_id))
         }
+    }
+}
+
+/// Returns true if the user is certainly not registered after this error, also not by another request.
+fn certainly_not_stored(error: &CommandError<UserRefusal>) -> bool {
+    match error {
+        CommandError::Refused(UserRefusal::NicknameTaken)
+        | CommandError::Contended
+        | CommandError::Full(_)
+        | CommandError::Damaged { .. } => true,
+        CommandError::Unavailable { outcome_unknown, .. } => !outcome_unknown,
+        _ => false,
     }
 }

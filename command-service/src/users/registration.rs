@@ -222,7 +222,7 @@ async fn complete(
 }
 
 /// Activates the account. A user in the log gets it back if it was deleted meanwhile.
-pub(super) async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
+pub(crate) async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
     let hash = pending.account.password_hash.clone();
     let mut stored = Some(pending);
     for _ in 0..ATTEMPTS {

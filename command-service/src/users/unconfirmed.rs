@@ -34,12 +34,18 @@ pub(super) async fn request(
                     Err(error) => return Err(error.into()),
                 }
             }
+            // Confirmed meanwhile. The password is not checked: a repeat finds the user, and checks it.
+            Some(stored) if stored.account.state == AccountState::Active => return Err(Code::UserExists.into()),
             Some(stored) => {
                 if !applicant.matches(app, Some(&stored)).await? {
                     return Err(Code::UserExists.into());
                 }
                 let former = stored.account.confirmation.as_ref();
-                match confirmations.next(former, &nickname, &contact, at)? {
+                // The user may be registered at this moment with the former link: then nothing may give the account a
+                // lifetime.
+                let is_waiting = stored.account.state == AccountState::Unconfirmed;
+                let next = if is_waiting { confirmations.next(former, &nickname, &contact, at)? } else { None };
+                match next {
                     Some(next) => app.accounts.await_confirmation(stored, next.clone(), at).await.map(|_| next),
                     None => return former.map(|former| Unconfirmed::of(user_id, former)).ok_or_else(Error::contended),
                 }

@@ -401,9 +401,10 @@ impl User {
         if command == UserCommand::EraseUser && !self.erased {
             return Ok(vec![UserEvent::UserErased {}]);
         }
+        // A moderator is no registered user, and may have the id of an erased one.
         let is_moderator = matches!(command, UserCommand::SuspendUser { is_moderator: true, .. })
             || matches!(command, UserCommand::ReinstateUser) && self.suspension.is_some();
-        if self.erased || !(self.registered || is_moderator) {
+        if !is_moderator && (self.erased || !self.registered) {
             return Err(UserRefusal::UserNotFound);
         }
         match command {

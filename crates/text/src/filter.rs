@@ -8,7 +8,7 @@ use std::{collections::HashMap, ops::Range};
 use unicode_segmentation::UnicodeSegmentation;
 
 use host::normal_host;
-use word::{Key, keys, merged};
+use word::{Key, keys, merged, spelled};
 
 /// The character that stands for a masked one.
 const MASK: &str = "*";
@@ -72,6 +72,8 @@ pub struct Matcher {
     /// The patterns of a single beginning of a word.
     beginnings: HashMap<String, Action>,
     hosts: HashMap<String, Action>,
+    /// The length in bytes of the longest single word.
+    longest: usize,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,9 @@ impl Matcher {
                 }
             }
         }
+        let words = matcher.phrases.iter().filter(|(_, phrases)| phrases.iter().any(|phrase| phrase.rest.is_empty()));
+        let lengths = words.map(|(word, _)| word).chain(matcher.beginnings.keys()).map(String::len);
+        matcher.longest = lengths.max().unwrap_or_default();
         matcher
     }
 
@@ -131,6 +136,7 @@ impl Matcher {
             if let Some(merged) = merged(&keys) {
                 self.find_words(&merged, &mut found);
             }
+            spelled(&keys, self.longest, |word, span| self.find_spelled(word, &span, &mut found));
         }
         if !self.hosts.is_empty() {
             self.find_hosts(text, &mut found);
@@ -164,6 +170,12 @@ impl Matcher {
                 found.push((first.span.start..end, *action));
             }
         }
+    }
+
+    fn find_spelled(&self, word: &str, span: &Range<usize>, found: &mut Vec<(Range<usize>, Action)>) {
+        let phrases = self.phrases.get(word).into_iter().flatten().filter(|phrase| phrase.rest.is_empty());
+        let actions = phrases.map(|phrase| phrase.action).chain(self.beginnings.get(word).copied());
+        found.extend(actions.map(|action| (span.clone(), action)));
     }
 
     fn find_hosts(&self, text: &str, found: &mut Vec<(Range<usize>, Action)>) {

@@ -16,7 +16,7 @@ const TYPE_PREFIX: &str = "boxroom.";
 const SOURCE: &str = "/boxroom";
 
 /// The fields that are left out: texts of users, which the log may hold unencrypted, and secrets.
-const LEFT_OUT: [&str; 3] = ["body", "password_hash", "title"];
+const LEFT_OUT: [&str; 4] = ["body", "password_hash", "title", "token_hash"];
 
 #[derive(Serialize)]
 struct CloudEvent<'a> {

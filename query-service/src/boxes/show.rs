@@ -1,7 +1,7 @@
 //! `GET /boxes/{box}`.
 
 use service_kit::{
-    auth::AsPerson,
+    auth::{AsPerson, Role},
     extract::{Path, Query},
 };
 use sqlx::{query_as, types::Json};
@@ -43,7 +43,7 @@ pub(crate) async fn show_box(
             room_id,
             out_of_service_reason,
             kind as "kind: BoxKind",
-            case when $2::text is null then users end as "users: Json<Vec<String>>",
+            case when $3 then users end as "users: Json<Vec<String>>",
             zip_code,
             address,
             detailed_address,
@@ -61,6 +61,7 @@ pub(crate) async fn show_box(
         "#,
         path.box_id.as_str(),
         viewer(&caller),
+        caller.role == Role::Operator,
     )
     .fetch_optional(&mut *reader)
     .await?;

@@ -17,7 +17,7 @@ select
     r.action,
     r.resolution_note,
     r.forgotten,
-    coalesce(m.body is null, false) as "deleted!",
+    m.message_id is not null and m.body is null as "deleted!",
     case
         when r.message_id is null then 0
         else (

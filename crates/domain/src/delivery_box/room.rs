@@ -116,7 +116,6 @@ impl Room {
             RoomEvent::MemberLeft { user_id } => self.remove(&user_id),
             RoomEvent::MemberKicked { user_id, .. } => {
                 self.remove(&user_id);
-                self.muted.remove(&user_id);
                 self.kicked.insert(user_id);
             }
             RoomEvent::KickLifted { user_id } => {

@@ -5,6 +5,9 @@ use std::ops::Range;
 /// The longest name of a host in bytes.
 const MAX_HOST: usize = 253;
 
+/// The number of labels at the end of a run that are compared: more than any name to look for has.
+const MAX_LABELS: usize = 16;
+
 /// The dots of host names (UTS 46).
 const DOTS: [char; 4] = ['.', '\u{3002}', '\u{FF0E}', '\u{FF61}'];
 
@@ -37,10 +40,37 @@ pub(super) fn hosts(text: &str) -> Vec<(String, Range<usize>)> {
     found
 }
 
+/// Adds the hosts of a run. Several dots in a row are not part of a name. A full stop of another script may be the end
+/// of a sentence that begins or ends with a name.
 fn add(text: &str, span: Range<usize>, found: &mut Vec<(String, Range<usize>)>) {
-    let name = text.get(span.clone()).unwrap_or_default();
-    if name.contains(DOTS) {
-        let visible = name.trim_end_matches(DOTS).len();
-        found.extend(normal_host(name).map(|host| (host, span.start..span.start + visible)));
+    let run = text.get(span.clone()).unwrap_or_default();
+    let mut start = span.start;
+    for label_or_gap in
+        run.split_inclusive(DOTS).collect::<Vec<_>>().chunk_by(|one, next| !is_gap(one) && !is_gap(next))
+    {
+        let name = label_or_gap.concat();
+        add_name(name.trim_end_matches(DOTS), start, found);
+        start += name.len();
+    }
+}
+
+/// Returns true for a dot that follows another one.
+fn is_gap(part: &str) -> bool {
+    part.trim_end_matches(DOTS).is_empty()
+}
+
+/// Adds the hosts of a name with single dots, which begins at this byte of the text.
+fn add_name(name: &str, start: usize, found: &mut Vec<(String, Range<usize>)>) {
+    let stops = name.match_indices(|c| c != '.' && DOTS.contains(&c)).map(|(stop, _)| stop);
+    for end in stops.chain([name.len()]) {
+        let part = name.get(..end).unwrap_or_default();
+        // From the longest to the shortest: one label that is not valid does not hide the others.
+        let dots = part.rmatch_indices(DOTS).map(|(dot, mark)| dot + mark.len());
+        let begins: Vec<usize> = dots.chain([0]).take(MAX_LABELS).collect();
+        let host = begins.into_iter().rev().find_map(|begin| {
+            let host = part.get(begin..).filter(|host| host.contains(DOTS)).and_then(normal_host)?;
+            Some((host, start + begin..start + end))
+        });
+        found.extend(host);
     }
 }

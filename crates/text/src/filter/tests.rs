@@ -102,3 +102,37 @@ fn a_pattern_has_a_word_or_names_a_host() {
         assert_eq!(Pattern::host(bad), None, "{bad:?}");
     }
 }
+
+#[test]
+fn padding_hides_no_word() {
+    // Each of these characters is four tokens.
+    let text = format!("{} soup", "㍿".repeat(1024));
+    assert_eq!(matcher(&["soup"], &[], Action::Refuse).check(&text), Verdict::Refused);
+}
+
+#[test]
+fn a_spelled_word_is_found_among_other_letters() {
+    for text in ["a s.o.u.p", "1 s.o.u.p", "s o u p b", "x s o u p s"] {
+        assert_eq!(matcher(&["soup"], &[], Action::Refuse).check(text), Verdict::Refused, "{text}");
+    }
+    assert_eq!(mask(&["sou*"], "a s.o.u.p"), masked_as("a *******"));
+    // Two letters are too common.
+    assert_eq!(mask(&["so"], "a s o b"), Verdict::Pass);
+}
+
+#[test]
+fn punctuation_hides_no_host() {
+    for text in [
+        "see...evil.example",
+        "evil.example。很好吃",
+        "好。evil.example。很好吃。吃",
+        "evil.example..",
+        "a。evil。example。b",
+        "好。。evil.example",
+        "\u{301}.evil.example",
+    ] {
+        assert_eq!(matcher(&[], &["evil.example"], Action::Refuse).check(text), Verdict::Refused, "{text}");
+    }
+    let masked = matcher(&[], &["evil.example"], Action::Mask).check("好。evil.example。吃");
+    assert_eq!(masked, masked_as(&format!("{}。吃", "*".repeat(14))));
+}

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     nickname::skeleton_v2,
-    search::{Token, TokenKind, tokenize},
+    search::{Token, TokenKind, tokenize_all},
 };
 
 /// A word in the form in which it is compared.
@@ -22,7 +22,7 @@ pub(super) struct Key {
 /// Returns the words of a text, in order.
 pub(super) fn keys(text: &str) -> Vec<Key> {
     let mut keys = Vec::new();
-    tokenize(text, |Token { kind, text, span, .. }| {
+    tokenize_all(text, |Token { kind, text, span, .. }| {
         let key = key(text);
         if !key.is_empty() {
             let is_letter = kind == TokenKind::Word && text.chars().nth(1).is_none();
@@ -39,6 +39,28 @@ fn key(word: &str) -> String {
     let letters: String = skeleton.nfd().filter(|c| c.is_alphanumeric()).map(shape).collect();
     // A symbol has no letters.
     if letters.is_empty() { skeleton } else { letters }
+}
+
+/// The least number of letters of a spelled word that is looked for among other letters.
+const MIN_SPELLED: usize = 3;
+
+/// Passes the words that are spelled in runs of single letters, of at most `longest` bytes: in `a b a d`, `bad` among
+/// others.
+pub(super) fn spelled(keys: &[Key], longest: usize, mut each: impl FnMut(&str, Range<usize>)) {
+    for run in keys.chunk_by(|one, other| one.is_letter && other.is_letter) {
+        for (start, first) in run.iter().enumerate() {
+            let mut text = String::new();
+            for (letters, key) in run.iter().skip(start).enumerate() {
+                text.push_str(&key.text);
+                if text.len() > longest {
+                    break;
+                }
+                if letters + 1 >= MIN_SPELLED {
+                    each(&text, first.span.start..key.span.end);
+                }
+            }
+        }
+    }
 }
 
 /// Returns the words with each run of single letters as one word: `b a d` is `bad`. None if there are no runs.

@@ -113,15 +113,18 @@ pub(crate) struct ExportedRoom {
     /// The room.
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: String,
-    /// The store to order from.
-    #[schema(schema_with = schemas::store_id)]
-    pub(crate) store_id: String,
-    /// The title.
-    pub(crate) title: String,
-    /// Open or closed.
-    pub(crate) status: RoomStatus,
-    /// The step of the order.
-    pub(crate) step: Step,
+    /// The store to order from; null if the user does not see the room any more.
+    #[schema(required, example = "noodles")]
+    pub(crate) store_id: Option<String>,
+    /// The title if the user gave it; null otherwise.
+    #[schema(required)]
+    pub(crate) title: Option<String>,
+    /// Open or closed; null if the user does not see the room any more.
+    #[schema(required)]
+    pub(crate) status: Option<RoomStatus>,
+    /// The step of the order; null if the user does not see the room any more.
+    #[schema(required)]
+    pub(crate) step: Option<Step>,
     /// The time of the opening.
     pub(crate) opened_at: DateTime<Utc>,
     /// The time of the closing.

@@ -97,12 +97,12 @@ async fn room(connection: &mut PgConnection, user: &UserId, former: Option<&Room
         r#"
         select
             r.room_id,
-            r.store_id,
-            r.title,
-            r.status as "status: RoomStatus",
-            r.step as "step: Step",
+            case when shown.is_shown then r.store_id end as store_id,
+            case when r.title_by = $1 then r.title end as title,
+            case when shown.is_shown then r.status end as "status: RoomStatus",
+            case when shown.is_shown then r.step end as "step: Step",
             r.opened_at,
-            r.closed_at,
+            case when shown.is_shown then r.closed_at end as closed_at,
             r.host = $1 as "is_host!",
             me.co_host as is_co_host,
             me.muted_until,
@@ -114,6 +114,12 @@ async fn room(connection: &mut PgConnection, user: &UserId, former: Option<&Room
         join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
         left join read_markers k
             on k.box_id = mine.box_id and k.room_id = mine.room_id and k.user_id = mine.user_id
+        -- former guests of a private box do not see its rooms
+        cross join lateral (
+            select me.standing = 'inside' or not exists (
+                select from boxes b where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $1
+            ) as is_shown
+        ) as shown
         where mine.user_id = $1 and mine.room_id > $2
         order by mine.room_id
         limit 1
