@@ -103,6 +103,8 @@ mod tests {
         for bad in [foreign.as_str(), &unsafe_id, &long, "", "%", "AAAA"] {
             assert!(matches!(decode::<BoxId>("boxes", Some(bad)), Err(Error::InvalidCursor)), "{bad}");
         }
+        let zero = encode("reports", &"a\0");
+        assert!(matches!(decode::<String>("reports", Some(&zero)), Err(Error::InvalidCursor)));
         let far = encode("rooms", &i64::MAX);
         assert!(decode::<Moment>("rooms", Some(&far)).is_err());
     }

@@ -284,3 +284,59 @@ fn incomplete_settings_are_refused() {
         assert!(!parses(&["--confirmation-lifetime", bad]), "{bad}");
     }
 }
+
+/// Changes the stored account of ana.
+async fn change_account(installation: &Installation, change: impl FnOnce(&mut Value)) {
+    let mut account: Value = serde_json::from_str(&stored_account(installation).await.unwrap()).unwrap();
+    change(&mut account);
+    let admin = service_kit::nats::connect(&installation.nats.url(Account::Admin), "test").await.unwrap();
+    let accounts = jetstream::new(admin).get_key_value("accounts").await.unwrap();
+    accounts.put("ana", account.to_string().into()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_that_meets_a_confirmed_account_does_not_make_it_wait_again() {
+    let (installation, receiver) = (Installation::start().await, Receiver::start(&[]).await);
+    let service = receiver.service(&installation, &[]).await;
+    assert_eq!(register(&service, "ana", "Ana", "ana@mail.example").await.status, 202);
+    // What a repeat sees that has read the user before the confirmation, and the account after it.
+    change_account(&installation, |account| {
+        account["state"] = json!("active");
+        account.as_object_mut().unwrap().remove("confirmation");
+    })
+    .await;
+    let confirmed = stored_account(&installation).await;
+    register(&service, "ana", "Ana", "ana@mail.example").await.refused(409, "user-exists");
+    assert_eq!(stored_account(&installation).await, confirmed);
+    // While the user is being registered, there is no further link.
+    change_account(&installation, |account| {
+        account["state"] = json!("pending");
+        account["confirmation"] = json!({
+            "nonce": "former", "contact": "ana@mail.example", "nickname": "Ana", "sent": 1,
+            "sent_at": "2026-01-01T00:00:00Z",
+            "expires_at": "2099-01-01T00:00:00Z",
+        });
+    })
+    .await;
+    let pending = stored_account(&installation).await;
+    assert_eq!(register(&service, "ana", "Ana", "other@mail.example").await.status, 202);
+    assert_eq!(stored_account(&installation).await, pending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_completes_an_interrupted_confirmation() {
+    let (installation, receiver) = (Installation::start().await, Receiver::start(&[]).await);
+    let service = receiver.service(&installation, &[]).await;
+    register(&service, "ana", "Ana", "ana@mail.example").await;
+    let waiting: Value = serde_json::from_str(&stored_account(&installation).await.unwrap()).unwrap();
+    confirm(&service, json!({ "token": receiver.token(1).await })).await.created();
+    // As if the process had crashed before the account was confirmed.
+    change_account(&installation, |account| {
+        account["state"] = json!("pending");
+        account["confirmation"] = waiting["confirmation"].clone();
+    })
+    .await;
+    assert!(stored_account(&installation).await.unwrap().contains("ana@mail.example"));
+    assert_eq!(service.sign_in("ana", PASSWORD).await.status, 200);
+    assert!(!stored_account(&installation).await.unwrap().contains("ana@mail.example"));
+}

@@ -45,6 +45,7 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
              insert into alarms_read values ('ana', 'box-1', 9), ('ben', 'box-1', 7);
              update messages set reactions = '{\"🍜\": [\"ana\"], \"👍\": [\"eve\", \"ana\"], \"🎉\": [\"eve\"]}'
              where message_id = 5;
+             update rooms set title_by = 'ana' where room_id = 'north.2';
              update messages set edited_at = '2026-01-03T12:05:30Z' where message_id = 21;
              update alarms set withdrawn = 'message_deleted' where kind = 'mention'",
         )
@@ -88,7 +89,7 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
             "02",
             "2026-01-02T12:00:00Z",
             json!({
-                "title": "Yesterday", "status": "closed", "step": "collected", "closed_at": "2026-01-02T15:00:00Z",
+                "title": null, "status": "closed", "step": "collected", "closed_at": "2026-01-02T15:00:00Z",
                 "read_up_to": null,
             }),
         ),
@@ -122,6 +123,15 @@ async fn an_export_has_all_that_is_stored_of_a_user_and_nothing_of_others() {
         let room = of_user.iter().find(|line| line["type"] == "room").unwrap();
         assert_eq!(room["standing"], standing, "{user}");
     }
+    // A former guest of a box that has become private does not see what happens there.
+    world.sql("update boxes set kind = 'private' where box_id = 'north'").await;
+    let room = |lines: Vec<Value>| lines.into_iter().find(|line| line["type"] == "room").unwrap();
+    let hidden = room(lines(&world, "cem", None).await);
+    for field in ["title", "store_id", "status", "step"] {
+        assert_eq!(hidden[field], Value::Null, "{field}");
+    }
+    assert_eq!(room(lines(&world, "ben", None).await)["status"], "open");
+
     // A user of an external issuer who never registered, and one who is erased.
     for user in ["nobody", "gone"] {
         let of_user = lines(&world, user, None).await;

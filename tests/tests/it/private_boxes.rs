@@ -74,6 +74,9 @@ async fn only_allowed_users_use_and_see_a_private_box() {
     ben.get("/rooms/station.7").await.refused(404, "room-not-found");
     assert_eq!(operator.get("/boxes/home").await.ok()["users"], json!(["ana"]));
     assert!(ana.get("/boxes/home").await.ok().get("users").is_none());
+    let moderator = world.moderator_called("mia");
+    moderator.remember_position(&opened);
+    assert!(moderator.get("/boxes/home").await.ok().get("users").is_none());
 
     let allowed = operator.put("/boxes/home/users/ben", json!({})).await;
     allowed.done();

@@ -50,7 +50,12 @@ async fn a_report_is_claimed_by_one_moderator_and_closed() {
     let again = ana.post("/reports", about(&room, &message)).key("report").await;
     assert_eq!((again.created(), again.is_replay()), (report.clone(), true));
     ana.post("/reports", about(&room, &message)).await.refused(409, "already-reported");
-    one.remember_position(&filed);
+    let about_user = ana.post("/reports", json!({ "user_id": "cem", "category": "spam" })).await;
+    for answer in [&filed, &about_user] {
+        one.remember_position(answer);
+    }
+    let shown = one.get(&format!("/reports/{}", about_user.created())).await.ok();
+    assert_eq!((&shown["deleted"], shown.get("message_id")), (&json!(false), None), "{shown}");
     let shown = one.get(&format!("/reports/{report}")).await.ok();
     let expected = json!({
         "report_id": report, "reporter": "ana", "user_id": "ben", "nickname": "ben", "room_id": room,

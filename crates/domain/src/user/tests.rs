@@ -437,6 +437,11 @@ fn only_users_and_the_accounts_of_moderators_are_suspended() {
     let erased = || given([registered(), suspended(None), UserEvent::UserErased {}]);
     erased().when(suspend(None, false, 0)).then_refused(&UserRefusal::UserNotFound);
     erased().when(UserCommand::ReinstateUser).then_refused(&UserRefusal::UserNotFound);
+    // A moderator may have the id of an erased user.
+    given([registered(), UserEvent::UserErased {}]).when(suspend(None, true, 0)).then([suspended(None)]);
+    given([UserEvent::UserErased {}, suspended(None)])
+        .when(UserCommand::ReinstateUser)
+        .then([UserEvent::UserReinstated {}]);
     assert!(fold(User::default(), [suspended(None)]).nickname().is_none());
 }
 

@@ -82,6 +82,7 @@ async fn an_operator_erases_a_user() {
     assert!(messages.iter().all(|message| message["body"] == "[erased]"), "{messages:?}");
     let shown = ops.get("/moderation/users/ana").await.ok();
     assert_eq!((&shown["erased"], &shown["suspension"]), (&json!(true), &Value::Null), "{shown}");
+    ops.put("/boxes/box-1/users/ana", json!({})).await.refused(404, "user-not-found");
     let told = &audit(&world, &["user_erased"]).await[0];
     assert_eq!((&told["actor"], &told["reason"]), (&json!("ops"), &json!("Asked for by letter")), "{told}");
 }
@@ -92,7 +93,8 @@ async fn a_user_sets_a_new_password_with_a_token_of_an_operator() {
     let (ana, ops) = (world.user("ana").await, world.operator());
     let session = world.sign_in("ana", PASSWORD).await.ok();
     let issue = async || {
-        let answer = ops.post("/users/ana/password-resets", because("Lost password")).await;
+        let command = ops.post("/users/ana/password-resets", because("Lost password"));
+        let answer = command.key("reset-of-ana").await;
         assert_eq!(answer.status, 201, "{answer}");
         answer.json()["reset_token"].as_str().unwrap().to_owned()
     };
@@ -104,6 +106,7 @@ async fn a_user_sets_a_new_password_with_a_token_of_an_operator() {
     mia.post("/users/ana/password-resets", because("Lost")).await.refused(403, "forbidden");
     ops.post("/users/no-such-user/password-resets", because("Lost")).await.refused(404, "user-not-found");
 
+    // A repeat with the same key is another token, and another record.
     let (former, token) = (issue().await, issue().await);
     assert!(former != token && token.starts_with("ana."));
     redeem(&former, "battery staple").await.refused(401, "invalid-reset-token");

@@ -162,6 +162,9 @@ fn leaving_and_joining_does_not_end_a_muting_but_the_role_of_the_host_does() {
     let post = || TalkCommand::PostMessage { author: user("ben"), body: text("hi"), reply_to: None, at: minute(4) };
     let back = given(room_with_and(&["ben"], [muted("ben", 0, 10), left("ben"), joined("ben")]));
     back.when(post().in_room(room(1))).then_refused(&BoxRefusal::Muted { until: minute(10), seconds: 360 });
+    let lifted = RoomEvent::KickLifted { user_id: user("ben") }.in_room(room(1));
+    let back = given(room_with_and(&["ben"], [muted("ben", 0, 10), kicked("ben"), lifted, joined("ben")]));
+    back.when(post().in_room(room(1))).then_refused(&BoxRefusal::Muted { until: minute(10), seconds: 360 });
     let transferred = host_changed("ann", "ben", HostChange::Transferred);
     let host = given(room_with_and(&["ben"], [muted("ben", 0, 10), transferred]));
     host.when(post().in_room(room(1))).then([posted("ben", "hi", None)]);
