@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 
 pub use self::{
     chromium::chromium,
-    node::{Node, build_typescript_client, install_typescript_client, node, npm},
+    node::{Node, build_page, build_typescript_client, install_typescript_client, node, npm},
 };
 use crate::{
     checkout::Checkout,

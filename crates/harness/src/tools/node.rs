@@ -1,4 +1,4 @@
-//! Finds Node, and builds the TypeScript client with it.
+//! Finds Node, and builds the TypeScript client and the web page with it.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use crate::{
 const OLDEST: u32 = 20;
 
 const NOT_FOUND: &str = "\
-Node 20 or later and npm are missing: the TypeScript client is checked with them. Install them so that `node` and \
+Node 20 or later and npm are missing: the TypeScript client and the web page are built with them. Install them so that `node` and \
 `npm` are on the path, or name the program of Node in BOXROOM_NODE, with npm beside it or on the path";
 
 /// An installed Node.
@@ -45,12 +45,33 @@ pub fn node() -> anyhow::Result<Node> {
     Ok(Node { program, npm })
 }
 
+/// The packages of the web page, in the order in which they are built.
+const PAGE: [&str; 3] = ["clients/typescript", "clients/react", "web"];
+
 /// Installs the pinned development dependencies of the TypeScript client. Returns its folder.
 pub fn install_typescript_client(checkout: &Checkout) -> anyhow::Result<PathBuf> {
-    let package = checkout.repository.join("clients/typescript");
-    // Several tests may need it at once: one installs, the others wait.
+    let _lock = lock(checkout)?;
+    install(checkout, "clients/typescript")
+}
+
+/// Installs and builds the web page. Returns the folder of its files.
+pub fn build_page(checkout: &Checkout) -> anyhow::Result<PathBuf> {
+    let _lock = lock(checkout)?;
+    for package in PAGE {
+        npm(&install(checkout, package)?, &["run", "build"])?;
+    }
+    Ok(checkout.repository.join("web/dist"))
+}
+
+/// Locks the packages: several tests may need them at once.
+fn lock(checkout: &Checkout) -> anyhow::Result<File> {
     let lock = File::create(checkout.local.join("typescript.lock")).context("cannot lock the installation")?;
     lock.lock().context("cannot lock the installation")?;
+    Ok(lock)
+}
+
+fn install(checkout: &Checkout, package: &str) -> anyhow::Result<PathBuf> {
+    let package = checkout.repository.join(package);
     if !is_installed(&package) {
         npm(&package, &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
     }
