@@ -75,7 +75,7 @@ pub(super) fn random_salt() -> String {
 }
 
 impl RefreshToken {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').collect();
         let [role, user_id, session, secret] = parts[..] else { return None };
         let is_role = ["user", "operator", "moderator", "device"].contains(&role);
