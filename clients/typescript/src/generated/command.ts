@@ -1097,8 +1097,8 @@ export interface paths {
         put?: never;
         /**
          * Issues a token with which a user sets a new password
-         * @description The token is shown once, expires after an hour, and is valid once. The password stays valid until then. A repeat of
-         *     the command issues another token, and only the last one is valid.
+         * @description The token is shown once, expires after an hour, and is valid once. The password stays valid until then. An
+         *     `Idempotency-Key` has no effect: a repeat issues another token, and only the last one is valid.
          *
          *     Requires the role operator.
          */
@@ -1897,8 +1897,7 @@ export interface components {
          *     }
          */
         RefreshSession: {
-            /** @description The refresh token of the last answer. */
-            refresh_token: components["schemas"]["RefreshToken"];
+            refresh_token?: components["schemas"]["RefreshToken"] | null;
         };
         /** @example user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J */
         RefreshToken: string;
@@ -1995,10 +1994,10 @@ export interface components {
              */
             expires_in: number;
             /**
-             * @description Token for `POST /sessions/refresh`, valid once.
+             * @description Token for `POST /sessions/refresh`, valid once. Absent if it is in a cookie.
              * @example user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c
              */
-            refresh_token: string;
+            refresh_token?: string;
             /**
              * @description Always `Bearer`.
              * @example Bearer

@@ -109,6 +109,7 @@ export type ProblemCode =
   | 'invalid-refresh-token'
   | 'invalid-reset-token'
   | 'invalid-room-invitation'
+  | 'invalid-session-header'
   | 'invalid-ticket'
   | 'invalid-token'
   | 'invitation-not-found'

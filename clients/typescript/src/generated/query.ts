@@ -312,7 +312,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists rooms, for every signed-in user. Rooms on private boxes are listed for the users of these boxes only.
+         * Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and for
+         *     operators.
          * @description With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
          */
         get: operations["list_rooms"];
@@ -812,17 +813,15 @@ export interface components {
             room_id: string;
             /** @description The user's standing in the room. */
             standing: components["schemas"]["Standing"];
-            /** @description Open or closed. */
-            status: components["schemas"]["RoomStatus"];
-            /** @description The step of the order. */
-            step: components["schemas"]["Step"];
+            status: components["schemas"]["RoomStatus"] | null;
+            step: components["schemas"]["Step"] | null;
             /**
-             * @description The id of a store
-             * @example noodle-house
+             * @description The store to order from; null if the user does not see the room any more.
+             * @example noodles
              */
-            store_id: string;
-            /** @description The title. */
-            title: string;
+            store_id: string | null;
+            /** @description The title if the user gave it; null otherwise. */
+            title: string | null;
         };
         /** @description A line of an export. */
         ExportLine: {
