@@ -149,7 +149,8 @@ async fn an_erased_user_is_no_user_of_a_box() {
         (users == json!([])).then_some(())
     })
     .await;
-    operator.put("/boxes/unknown/users/ana", json!({})).await.refused(404, "box-not-found");
+    operator.put("/boxes/home/users/ana", json!({})).await.refused(404, "user-not-found");
+    operator.put("/boxes/unknown/users/zoe", json!({})).await.refused(404, "box-not-found");
     operator.put("/boxes/home/users/Ana", json!({})).await.refused(404, "not-found");
     operator.put("/boxes/home/users/zoe", json!({})).await.done();
     operator.delete("/boxes/home/users/zoe").await.done();
