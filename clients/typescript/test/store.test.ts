@@ -42,6 +42,7 @@ const posted = (v: number, body: string | null, author = 'ana') => {
 };
 const opened = event(1, 'room_opened', {
   title: 'Lunch',
+  title_erased: false,
   host: 'ana',
   store_id: 's',
   max_members: 4,
@@ -89,11 +90,29 @@ test('events are folded, and unknown ones change nothing', () => {
   );
   assert.deepEqual([two?.body, two?.deleted, fold.messages.size], [null, true, 2]);
   assert.deepEqual(fold.members, [{ user_id: 'cem', nickname: 'Cem' }]);
-  assert.deepEqual({ ...fold.info }, { title: 'Late lunch', host: 'cem', closes_at: AT, step: 'ordering', pinned: ['21'] });
+  const title = { title: 'Late lunch', title_erased: false };
+  assert.deepEqual({ ...fold.info }, { ...title, host: 'cem', closes_at: AT, step: 'ordering', pinned: ['21'] });
   fold.apply(event(22, 'message_deleted', { message_id: '21' }));
   assert.deepEqual(fold.info.pinned, []);
   fold.apply(event(23, 'room_closed', { reason: 'host' }));
   assert.equal(fold.info.closed, true);
+});
+
+test('a change of other fields than the title leaves the title', () => {
+  const fold = new Fold(undefined, [opened, event(2, 'room_changed', { title_erased: false, max_members: 6 })]);
+  assert.equal(fold.info.title, 'Lunch');
+});
+
+test('a message that was deleted at the same time is not pinned', () => {
+  const gone = event(3, 'message_deleted', { message_id: '2', by_moderator: false });
+  const pin = (v: number, message_id: string, replaced?: string) =>
+    event(v, 'message_pinned', { message_id, ...(replaced === undefined ? {} : { replaced }) });
+  const fold = new Fold(undefined, [opened, posted(2, 'two'), gone, pin(4, '9'), pin(5, '2', '9')]);
+  assert.deepEqual(fold.info.pinned, [], 'the pin that it replaced is gone all the same');
+  // The message was posted before the first known event.
+  assert.deepEqual(new Fold(undefined, [gone, pin(4, '2'), pin(5, '7')]).info.pinned, ['7']);
+  // The service has blanked the message before it was read.
+  assert.equal(new Fold(undefined, [posted(2, null), pin(3, '2')]).info.pinned, undefined);
 });
 
 const databases: Record<string, (name: string) => Promise<Database>> = {

@@ -23,6 +23,8 @@ export interface Message {
 /** What is known of a room. Fields are absent until an event or the card of the room has told them. */
 export interface RoomInfo {
   title?: string;
+  /** True if the user who gave the title was erased, and the title with them. */
+  title_erased?: boolean;
   host?: string;
   step?: string;
   closes_at?: string;
@@ -52,6 +54,8 @@ export class Fold {
   /** The messages by their ids, the oldest first. */
   readonly messages = new Map<string, Message>();
   private readonly inside: Map<string, Member>;
+  /** The ids of deleted messages, also of those that were posted before the first known event. */
+  private readonly deleted = new Set<string>();
 
   /** Folds consecutive events. The snapshot may be newer than some of them: each user's last event decides. */
   constructor(snapshot: Snapshot | undefined, events: Iterable<RoomEvent>) {
@@ -75,6 +79,7 @@ export class Fold {
       );
     } else if (isEvent(event, 'message_deleted')) {
       this.unpin(event.data.message_id);
+      this.deleted.add(event.data.message_id);
       const gone = { body: null, deleted: true, mentions: [], reactions: new Map() };
       this.change(event.data.message_id, (message) => ({ ...message, ...gone }));
     } else if (isEvent(event, 'reaction_added')) {
@@ -83,14 +88,14 @@ export class Fold {
     } else if (isEvent(event, 'reaction_removed')) {
       const { message_id, emoji, user_id } = event.data;
       this.react(message_id, emoji, (users) => users.filter((user) => user !== user_id));
-    } else if (event.type === 'message_pinned') {
-      const { message_id, replaced } = event.data as { message_id: string; replaced?: string | null };
+    } else if (isEvent(event, 'message_pinned')) {
+      const { message_id, replaced } = event.data;
       if (replaced != null) this.unpin(replaced);
       this.unpin(message_id);
-      this.info.pinned = [...(this.info.pinned ?? []), message_id];
-    } else if (event.type === 'message_unpinned') {
-      this.unpin((event.data as { message_id: string }).message_id);
-    } else this.onRoomEvent(event);
+      // The deletion was faster: the message is not pinned.
+      if (!this.isDeleted(message_id)) this.info.pinned = [...(this.info.pinned ?? []), message_id];
+    } else if (isEvent(event, 'message_unpinned')) this.unpin(event.data.message_id);
+    else this.onRoomEvent(event);
   }
 
   /** Removes the texts of an erased user. */
@@ -120,9 +125,9 @@ export class Fold {
 
   private onRoomEvent(event: RoomEvent): void {
     if (isEvent(event, 'room_opened')) {
-      const { title, host, closes_at } = event.data;
+      const { title, title_erased, host, closes_at } = event.data;
       // The card may be newer.
-      Object.assign(this.info, { host, closes_at, ...this.info, title });
+      Object.assign(this.info, { host, closes_at, ...this.info, title, title_erased });
       if (!this.inside.has(host)) this.inside.set(host, { user_id: host, nickname: null });
     } else if (isEvent(event, 'member_joined')) {
       const { user_id, nickname } = event.data;
@@ -133,7 +138,14 @@ export class Fold {
     else if (isEvent(event, 'step_advanced')) this.info.step = event.data.step;
     else if (isEvent(event, 'room_extended')) this.info.closes_at = event.data.closes_at;
     else if (isEvent(event, 'room_closed')) this.info.closed = true;
-    else if (event.type === 'room_changed') this.info.title = (event.data as { title: string }).title;
+    else if (isEvent(event, 'room_changed')) {
+      const { title, title_erased } = event.data;
+      if (title !== undefined) Object.assign(this.info, { title, title_erased });
+    }
+  }
+
+  private isDeleted(id: string): boolean {
+    return this.deleted.has(id) || this.messages.get(id)?.deleted === true;
   }
 
   private unpin(id: string): void {
