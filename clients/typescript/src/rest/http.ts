@@ -10,6 +10,18 @@ import { NetworkError, Problem, readProblem } from './problem.js';
 /** The timeout of one attempt, in milliseconds. */
 const ATTEMPT_MS = 15_000;
 
+/** The operation that replaces a refresh token. */
+const REFRESH = 'refresh_session';
+
+/** The timeout of one attempt to refresh a session, with its body, in milliseconds. */
+const REFRESH_ATTEMPT_MS = 3000;
+
+/**
+ * The time in which a refresh is repeated, in milliseconds. For ten seconds the service gives the same answer again. A
+ * later repeat ends the session.
+ */
+export const REFRESH_MS = 8000;
+
 /** Statuses after which a request is repeated, besides failures of the network. */
 const TEMPORARY = [408, 429, 502, 503, 504];
 
@@ -75,7 +87,8 @@ export class Http {
 
   /** Sends a request, and repeats it until there is an answer or the deadline is over. */
   async request<T>(operation: Operation, params: Params = {}, options: RequestOptions = {}): Promise<Answer<T>> {
-    const deadline = Date.now() + (options.deadlineMs ?? this.options.deadlineMs);
+    const longestMs = operation.id === REFRESH ? REFRESH_MS : Infinity;
+    const deadline = Date.now() + Math.min(options.deadlineMs ?? this.options.deadlineMs, longestMs);
     const backoff = new Backoff(250, 5000);
     const path = pathOf(operation, params);
     const body = operation.body && params['body'] !== undefined ? JSON.stringify(params['body']) : undefined;
@@ -90,7 +103,7 @@ export class Http {
       const result = await this.attempt(
         `${all[index]}${path}`,
         { method: operation.method, headers, body },
-        deadline,
+        operation.id === REFRESH ? Date.now() + REFRESH_ATTEMPT_MS : deadline,
         options,
       );
       if (result instanceof Response) return this.answer(result, await read<T>(result));
