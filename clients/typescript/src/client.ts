@@ -43,7 +43,8 @@ export class Boxroom {
     this.queryUrls = urlsOf(options.queryUrl);
     this.session = new SessionTokens(
       options.storage ?? memoryStorage(),
-      (refreshToken) => this.api.refreshSession({ body: { refresh_token: refreshToken } }),
+      (refreshToken, deadlineMs) =>
+        this.api.refreshSession({ body: { refresh_token: refreshToken } }, { deadlineMs }),
       (reason) => this.onSignedOut(reason),
     );
     this.tokens = options.tokens === undefined ? this.session : tokenSource(options.tokens);

@@ -312,7 +312,8 @@ export class Session implements SocketHandler {
   private async renew(): Promise<void> {
     const { tokens, timeLimitMs } = this.options;
     try {
-      const token = await withTimeout(tokens.token(this.token), timeLimitMs, 'no token in time');
+      const renewing = tokens.renew ? tokens.renew(this.token) : tokens.token(this.token);
+      const token = await withTimeout(renewing, timeLimitMs, 'no token in time');
       // Without another token the connection ends with this one.
       if (this.state !== 'open' || token === this.token) return;
       this.sentToken = token;
