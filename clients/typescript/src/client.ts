@@ -2,6 +2,7 @@
 
 import { Live, type LiveOptions } from './live/live.js';
 import { apiOf, requestOf, type Api, type OperationName, type ParamsOf, type ResultOf } from './rest/api.js';
+import { exportLines, type ExportLine, type ExportOptions } from './rest/export.js';
 import { Http, type Answer, type RequestOptions } from './rest/http.js';
 import { Problem, readProblem } from './rest/problem.js';
 import { memoryStorage, SessionTokens, SignedOut, type SessionStorage } from './session.js';
@@ -80,6 +81,14 @@ export class Boxroom {
     options?: RequestOptions,
   ): Promise<Answer<ResultOf<N>>> {
     return requestOf(this.http, name, params, options);
+  }
+
+  /**
+   * Returns all data of the user, line by line. An interrupted export continues from its last `cursor` line. The lines
+   * before a `cursor` or `end` line are returned once that line has arrived.
+   */
+  exportMe(options: ExportOptions = {}): AsyncGenerator<ExportLine, void, undefined> {
+    return exportLines(this.http, options);
   }
 
   /** Signs in a user or an operator. */
