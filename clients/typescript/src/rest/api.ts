@@ -40,8 +40,9 @@ export type ResultOf<N extends OperationName> = Described[Names[N]['id']] extend
 type Arguments<P> = {} extends P ? [params?: P, options?: RequestOptions] : [params: P, options?: RequestOptions];
 
 /**
- * A method for each operation, except the export of a user's data. It takes the parameters of the path and of the query by their names, and the body as
- * `body`. It resolves with the body of the response, and rejects with a `Problem` or a `NetworkError`.
+ * A method for each operation, except the export of a user's data. It takes the parameters of the path and of the query
+ * by their names, and the body as `body`. It resolves with the body of the response, and rejects with a `Problem` or a
+ * `NetworkError`.
  */
 export type Api = { [N in OperationName]: (...args: Arguments<ParamsOf<N>>) => Promise<ResultOf<N>> };
 

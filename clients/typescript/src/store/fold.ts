@@ -45,7 +45,7 @@ export interface Snapshot {
   info: RoomInfo;
 }
 
-/** The text of an erased message. */
+/** The text of erased messages and titles. */
 const ERASED = '[erased]';
 
 /** The state of a room. Events of unknown types change nothing. */
@@ -96,14 +96,6 @@ export class Fold {
       if (!this.isDeleted(message_id)) this.info.pinned = [...(this.info.pinned ?? []), message_id];
     } else if (isEvent(event, 'message_unpinned')) this.unpin(event.data.message_id);
     else this.onRoomEvent(event);
-  }
-
-  /** Removes the texts of an erased user. */
-  erase(author: string): void {
-    for (const [id, message] of this.messages) {
-      if (message.author !== author || message.deleted) continue;
-      this.messages.set(id, { ...message, body: ERASED, erased: true, mentions: [], mentions_all: false });
-    }
   }
 
   private onPosted(event: RoomEvent & { data: { message_id: string } }): void {
@@ -173,11 +165,39 @@ interface PostedEvent {
   data: Pick<Message, 'message_id' | 'author' | 'body' | 'erased' | 'reply_to' | 'mentions' | 'mentions_all'>;
 }
 
-/** Returns the event without the texts of an erased user. */
-export function withoutTexts(event: RoomEvent, author: string): RoomEvent {
-  const isText = event.type === 'message_posted' || event.type === 'message_edited';
-  if (event.by !== author || !isText) return event;
-  const data = event.data as { body: string | null };
-  if (data.body === null) return event;
-  return { ...event, data: { ...data, body: ERASED, erased: true, mentions: [], mentions_all: false } };
+/**
+ * Returns the event without the texts of an erased user: those of messages, the titles that the user gave, and the
+ * nickname. It equals the event that the service returns from the erasure on.
+ */
+export function withoutTexts(event: RoomEvent, user: string): RoomEvent {
+  const change = (data: object): RoomEvent => ({ ...event, data: { ...(event.data as object), ...data } });
+  if (isEvent(event, 'message_posted') || isEvent(event, 'message_edited')) {
+    const { body, erased } = event.data;
+    const author = isEvent(event, 'message_posted') ? event.data.author : event.by;
+    if (author !== user || erased) return event;
+    return change({ erased: true, ...(body === null ? {} : { body: ERASED, mentions: [], mentions_all: false }) });
+  }
+  if (isEvent(event, 'room_opened') || isEvent(event, 'room_changed')) {
+    const { title, title_erased } = event.data;
+    const giver = isEvent(event, 'room_opened') ? event.data.host : event.by;
+    if (giver !== user || title === undefined || title_erased) return event;
+    return change({ title: ERASED, title_erased: true });
+  }
+  if (isEvent(event, 'member_joined') && event.data.user_id === user) {
+    return event.data.nickname === null ? event : change({ nickname: null });
+  }
+  return event;
+}
+
+/**
+ * Returns the snapshot without the nickname of an erased user, and without the title: the user may have given it. The
+ * next snapshot has the title again.
+ */
+export function snapshotWithoutUser({ members, info }: Snapshot, user: string): Snapshot {
+  const { title, title_erased, ...rest } = info;
+  const kept = title_erased && title !== undefined ? { title, title_erased } : {};
+  return {
+    members: members.map((member) => (member.user_id === user ? { ...member, nickname: null } : member)),
+    info: { ...rest, ...kept },
+  };
 }
