@@ -458,6 +458,35 @@ test('a failed erasure is repeated by the next store', async (context) => {
   assert.notEqual(await database.cursor(), 'after');
 });
 
+test('a page that was read before a reset of the alarms is read again', async (context) => {
+  const service = await Service.start(context);
+  service.add(opened);
+  for (let v = 2; v <= 250; v += 1) service.add(posted(v, 'a secret', 'ben'));
+  const database = memoryDatabase();
+  await database.setCursor('before');
+  await database.apply(ROOM, { events: [...service.feed] });
+  let release = () => {};
+  const slow: Database = {
+    ...database,
+    events: async (roomId, limit, beforeV) => {
+      const page = await database.events(roomId, limit, beforeV);
+      if (beforeV !== undefined) await new Promise<void>((resolve) => (release = resolve));
+      return page;
+    },
+  };
+  const room = await storeOf(context, service, slow).open(ROOM);
+  await until(() => service.cursors.length > 0);
+  const loading = room.loadEarlier();
+  service.erase('ben');
+  service.tell({ type: 'reset', reason: 'unknown-cursor' }, 'after');
+  await until(() => bodies(room)[0] === '[erased]');
+  release();
+  await sleep(20);
+  release();
+  assert.equal(await loading, true);
+  assert.deepEqual([room.messages.length, new Set(bodies(room))], [200, new Set(['[erased]'])]);
+});
+
 test('a room that the user has left is not shown any more after a reset of the alarms', async (context) => {
   const service = await Service.start(context);
   service.add(opened);

@@ -261,9 +261,10 @@ export class StoredRoom {
         return await this.rereadOnce(round);
       } catch (error) {
         if (this.round !== round || this.disposed) return;
-        if (error instanceof SignedOut) return;
+        const status = error instanceof Problem ? error.status : 0;
+        if (error instanceof SignedOut || status === 401) return;
         // The user is not a member any more.
-        if (error instanceof Problem && [403, 404].includes(error.status)) return this.show([]);
+        if (status === 403 || status === 404) return this.show([]);
         await sleep(REREAD_RETRY_MS);
       }
     }
