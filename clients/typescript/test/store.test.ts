@@ -438,6 +438,26 @@ test('an event that another tab has stored after the erasure is erased when the 
   assert.doesNotMatch(await stored(database), /a secret/);
 });
 
+test('the text of a deleted message is removed from the database', async (context) => {
+  const service = await Service.start(context);
+  service.add(opened);
+  service.add(posted(2, 'a secret'));
+  const edit = { message_id: '2', body: 'an edited secret', erased: false, mentions: ['ben'], mentions_all: false };
+  service.add(event(3, 'message_edited', edit));
+  for (let v = 4; v <= 150; v += 1) service.add(posted(v, `text ${v}`));
+  const database = await indexedDatabase('deleted');
+  await database.setCursor('before');
+  await database.apply(ROOM, { events: [...service.feed] });
+  const room = await storeOf(context, service, database).open(ROOM);
+  // The first one is not loaded, the second one is.
+  service.add(event(151, 'message_deleted', { message_id: '2', by_moderator: false }));
+  service.add(event(152, 'message_deleted', { message_id: '140', by_moderator: false }));
+  await untilAsync(async () => (await database.events(ROOM, 1000)).at(-1)?.v === 152);
+  assert.doesNotMatch(await stored(database), /secret|text 140/);
+  assert.match(await stored(database), /text 141/);
+  assert.equal(room.messages.find(({ message_id }) => message_id === '140')?.body, null);
+});
+
 test('a failed erasure is repeated by the next store', async (context) => {
   const service = await Service.start(context);
   service.add(opened);

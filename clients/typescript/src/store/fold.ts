@@ -189,6 +189,14 @@ export function withoutTexts(event: RoomEvent, user: string): RoomEvent {
   return event;
 }
 
+/** Returns the event without the text of a deleted message, as the service returns it from the deletion on. */
+export function withoutMessage(event: RoomEvent, messageId: string): RoomEvent {
+  if (!isEvent(event, 'message_posted') && !isEvent(event, 'message_edited')) return event;
+  const { message_id, body } = event.data;
+  if (message_id !== messageId || body === null) return event;
+  return { ...event, data: { ...event.data, body: null, mentions: [], mentions_all: false } };
+}
+
 /**
  * Returns the snapshot without the nickname of an erased user, and without the title: the user may have given it. The
  * next snapshot has the title again.

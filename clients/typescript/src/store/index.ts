@@ -4,6 +4,7 @@ export { boxOf, indexedDatabase, memoryDatabase, type Change, type Database, typ
 export {
   Fold,
   snapshotWithoutUser,
+  withoutMessage,
   withoutTexts,
   type Member,
   type Message,

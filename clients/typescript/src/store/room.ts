@@ -1,15 +1,16 @@
 /** One room of a store. */
 
 import type { Boxroom } from '../client.js';
-import type { Item, RoomEvent } from '../live/items.js';
+import { isEvent, type Item, type RoomEvent } from '../live/items.js';
 import { Problem } from '../rest/problem.js';
 import { SignedOut } from '../session.js';
 import { sleep } from '../time.js';
 import { uuidv7 } from '../uuid.js';
-import { boxOf, type Database, type Draft } from './database.js';
+import { boxOf, MAX_EVENTS, type Database, type Draft } from './database.js';
 import {
   Fold,
   snapshotWithoutUser,
+  withoutMessage,
   withoutTexts,
   type Member,
   type Message,
@@ -214,11 +215,21 @@ export class StoredRoom {
     this.fold.apply(event);
     const isOwn = event.command_id !== undefined && this.outbox.delete(event.command_id);
     this.changed();
+    const blanked = isEvent(event, 'message_deleted') ? await this.blank(event.data.message_id) : [];
     // The draft goes with the transaction that stores its message.
     await this.database.apply(this.roomId, {
-      events: [event],
+      events: [...blanked, event],
       ...(isOwn ? { sent: [event.command_id as string] } : {}),
     });
+  }
+
+  /** Removes the text of a deleted message from what is loaded. Returns the events to store in place of earlier ones. */
+  private async blank(messageId: string): Promise<RoomEvent[]> {
+    const isPost = (event: RoomEvent) => isEvent(event, 'message_posted') && event.data.message_id === messageId;
+    const loaded = this.events;
+    this.events = loaded.map((event) => withoutMessage(event, messageId));
+    const stored = loaded.some(isPost) ? loaded : await this.database.events(this.roomId, MAX_EVENTS);
+    return stored.map((event) => withoutMessage(event, messageId)).filter((event, index) => event !== stored[index]);
   }
 
   /** Reads members and card, if the first events of the room are not known. */
