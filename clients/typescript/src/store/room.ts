@@ -223,7 +223,7 @@ export class StoredRoom {
     });
   }
 
-  /** Removes the text of a deleted message from what is loaded. Returns the events to store in place of earlier ones. */
+  /** Removes the text of a deleted message from the loaded events. Returns the changed events, to be stored. */
   private async blank(messageId: string): Promise<RoomEvent[]> {
     const isPost = (event: RoomEvent) => isEvent(event, 'message_posted') && event.data.message_id === messageId;
     const loaded = this.events;
