@@ -2,6 +2,7 @@
 
 import { Live, type LiveOptions } from './live/live.js';
 import { apiOf, requestOf, type Api, type OperationName, type ParamsOf, type ResultOf } from './rest/api.js';
+import { exportLines, type ExportLine, type ExportOptions } from './rest/export.js';
 import { Http, type Answer, type RequestOptions } from './rest/http.js';
 import { Problem, readProblem } from './rest/problem.js';
 import { memoryStorage, SessionTokens, SignedOut, type SessionStorage } from './session.js';
@@ -43,7 +44,8 @@ export class Boxroom {
     this.queryUrls = urlsOf(options.queryUrl);
     this.session = new SessionTokens(
       options.storage ?? memoryStorage(),
-      (refreshToken) => this.api.refreshSession({ body: { refresh_token: refreshToken } }),
+      (refreshToken, deadlineMs) =>
+        this.api.refreshSession({ body: { refresh_token: refreshToken } }, { deadlineMs }),
       (reason) => this.onSignedOut(reason),
     );
     this.tokens = options.tokens === undefined ? this.session : tokenSource(options.tokens);
@@ -79,6 +81,14 @@ export class Boxroom {
     options?: RequestOptions,
   ): Promise<Answer<ResultOf<N>>> {
     return requestOf(this.http, name, params, options);
+  }
+
+  /**
+   * Returns all data of the user, line by line. An interrupted export continues from its last `cursor` line. The lines
+   * before a `cursor` or `end` line are returned once that line has arrived.
+   */
+  exportMe(options: ExportOptions = {}): AsyncGenerator<ExportLine, void, undefined> {
+    return exportLines(this.http, options);
   }
 
   /** Signs in a user or an operator. */

@@ -25,6 +25,7 @@ export { Live, Refused, type After, type LiveOptions } from './live/live.js';
 export type { LobbyArea } from './live/lobby.js';
 export type { WebSocketConstructor, WebSocketLike } from './live/socket.js';
 export type { Api, OperationName, ParamsOf, ResultOf } from './rest/api.js';
+export type { ExportLine, ExportOptions } from './rest/export.js';
 export type { Answer, RequestOptions } from './rest/http.js';
 export { NetworkError, Problem, type FieldError } from './rest/problem.js';
 export { memoryStorage, SignedOut, webStorage, type SessionStorage, type StoredSession } from './session.js';

@@ -1,5 +1,6 @@
 /** The user's session: its tokens, refreshed once at a time, also across the tabs of a browser. */
 
+import { REFRESH_MS } from './rest/http.js';
 import { Problem } from './rest/problem.js';
 import type { TokenSource } from './tokens.js';
 
@@ -10,6 +11,8 @@ export interface StoredSession {
   /** The times of issue and of expiry of the access token, in milliseconds since 1970. */
   issued_at: number;
   expires_at: number;
+  /** The time at which the refresh token was first sent, while the answer is not known. */
+  refreshed_at?: number;
 }
 
 /** The place of a session. */
@@ -75,10 +78,12 @@ type Locks = { request<T>(name: string, callback: () => Promise<T>): Promise<T> 
 /** The tokens of a session. */
 export class SessionTokens implements TokenSource {
   private refreshing: Promise<string> | undefined;
+  /** The last change of the session in this client, where there are no locks of a browser. */
+  private changing: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly storage: SessionStorage,
-    private readonly refresh: (refreshToken: string) => Promise<SessionTokensAnswer>,
+    private readonly refresh: (refreshToken: string, deadlineMs: number) => Promise<SessionTokensAnswer>,
     private readonly onSignedOut: (reason: SignedOut) => void,
     private readonly locks = (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks,
   ) {}
@@ -88,11 +93,9 @@ export class SessionTokens implements TokenSource {
     return (await this.storage.load()) !== undefined;
   }
 
-  /** Stores the tokens of a sign-in or of a refresh; undefined removes them. */
-  async store(answer: SessionTokensAnswer | undefined, now = Date.now()): Promise<void> {
-    if (!answer) return this.storage.save(undefined);
-    const { access_token, refresh_token, expires_in } = answer;
-    await this.storage.save({ access_token, refresh_token, issued_at: now, expires_at: now + expires_in * 1000 });
+  /** Stores the tokens of a sign-in, after a running refresh; undefined removes them. */
+  store(answer: SessionTokensAnswer | undefined, now = Date.now()): Promise<void> {
+    return this.exclusively(async () => this.storage.save(answer && sessionOf(answer, now)));
   }
 
   async token(old?: string): Promise<string> {
@@ -109,15 +112,26 @@ export class SessionTokens implements TokenSource {
     }
   }
 
+  async renew(old: string): Promise<string> {
+    const session = await this.storage.load();
+    const isKept = session?.access_token === old && isRefreshLost(session) && Date.now() < session.expires_at;
+    return isKept ? old : this.token(old);
+  }
+
   private refreshOnce(old: string | undefined): Promise<string> {
-    const refresh = () => this.refreshNow(old);
-    const { name } = this.storage;
-    this.refreshing ??= (name && this.locks ? this.locks.request(`${name}.refresh`, refresh) : refresh()).finally(
-      () => {
-        this.refreshing = undefined;
-      },
-    );
+    this.refreshing ??= this.exclusively(() => this.refreshNow(old)).finally(() => {
+      this.refreshing = undefined;
+    });
     return this.refreshing;
+  }
+
+  /** Changes the session while no other tab does. */
+  private exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const { name } = this.storage;
+    if (name && this.locks) return this.locks.request(`${name}.refresh`, change);
+    const changed = this.changing.then(change);
+    this.changing = changed.catch(() => {});
+    return changed;
   }
 
   private async refreshNow(old: string | undefined): Promise<string> {
@@ -125,18 +139,44 @@ export class SessionTokens implements TokenSource {
     if (!session) throw new SignedOut();
     // Another tab has refreshed the session meanwhile.
     if (session.access_token !== old && isFresh(session)) return session.access_token;
+    const now = Date.now();
+    const { refreshed_at = now } = session;
+    // A repeat may end the session, so the access token is used up first.
+    const isLost = isRefreshLost(session);
+    if (isLost && session.access_token !== old && now < session.expires_at) return session.access_token;
+    if (session.refreshed_at === undefined) await this.storage.save({ ...session, refreshed_at });
     try {
-      const answer = await this.refresh(session.refresh_token);
-      await this.store(answer);
+      const answer = await this.refresh(session.refresh_token, isLost ? REFRESH_MS : REFRESH_MS - (now - refreshed_at));
+      const newer = await this.newerThan(session);
+      if (newer) return newer.access_token;
+      await this.storage.save(sessionOf(answer, Date.now()));
       return answer.access_token;
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error;
+      const newer = await this.newerThan(session);
+      if (newer) return newer.access_token;
       await this.storage.save(undefined);
       const reason = new SignedOut(error);
       this.onSignedOut(reason);
       throw reason;
     }
   }
+
+  /** Returns the session that has replaced this one; undefined if none has. Rejects if it was removed. */
+  private async newerThan(session: StoredSession): Promise<StoredSession | undefined> {
+    const stored = await this.storage.load();
+    if (!stored) throw new SignedOut();
+    return stored.refresh_token === session.refresh_token ? undefined : stored;
+  }
+}
+
+function sessionOf({ access_token, refresh_token, expires_in }: SessionTokensAnswer, now: number): StoredSession {
+  return { access_token, refresh_token, issued_at: now, expires_at: now + expires_in * 1000 };
+}
+
+/** Returns true if the answer to a refresh was lost, and the service does not give it again. */
+function isRefreshLost({ refreshed_at }: StoredSession): boolean {
+  return refreshed_at !== undefined && Date.now() - refreshed_at >= REFRESH_MS;
 }
 
 /** Returns true until three quarters of the token's lifetime are over. */

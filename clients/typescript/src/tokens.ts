@@ -7,6 +7,8 @@ export interface TokenSource {
    * no other token returns `old` again.
    */
   token(old?: string): Promise<string>;
+  /** Returns another token than one that is not refused yet, or the same if another may not be requested now. */
+  renew?(old: string): Promise<string>;
 }
 
 /** A token, a function that returns one, or a source. */

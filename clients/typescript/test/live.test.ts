@@ -9,7 +9,7 @@ import type { Environment } from '../src/live/environment.js';
 import { environmentOf } from '../src/live/environment.js';
 import { BURST, RateLimiter } from '../src/live/rate-limiter.js';
 import { EventParser } from '../src/live/sse.js';
-import { withTimeout } from '../src/time.js';
+import { sleep, withTimeout } from '../src/time.js';
 import { HttpServer, ok, problem, type Received } from './support/http-server.js';
 import { Mailbox, PATIENCE_MS, ScriptedServer } from './support/scripted-server.js';
 
@@ -223,6 +223,68 @@ test('handlers are called in order, and a pending one delays the others', async 
   for (const frame of [WELCOME, subscribed(0, true), event(1), event(2)]) peer.send(JSON.stringify(frame));
   await withTimeout(all, PATIENCE_MS, 'no event');
   assert.deepEqual(seen, ['slow 1', 'fast 1', 'slow 2', 'fast 2']);
+});
+
+test('a cursor is reported once everything before it was delivered', async (context) => {
+  const server = await ScriptedServer.start();
+  context.after(() => server.stop());
+  const { live } = client(context, server.url, { WebSocket });
+  const seen: string[] = [];
+  let release = () => {};
+  live.on('alarms_reset', () => {
+    seen.push('reset');
+    return new Promise<void>((resolve) => (release = resolve));
+  });
+  live.onCursor((cursor) => seen.push(cursor));
+  live.connect();
+  const peer = await server.peers.take('a connection');
+  const tell = (frame: object) => peer.send(JSON.stringify(frame));
+  await peer.next();
+  tell({ ...WELCOME, cursor: 'one' });
+  // The cursor of the beginning does not cover it.
+  await sleep(50);
+  assert.deepEqual([seen, live.cursor], [[], 'one']);
+  tell({ type: 'reset', reason: 'unknown-cursor' });
+  for (const cursor of ['two', 'three']) tell({ type: 'ping', heads: {}, cursor });
+  await sleep(50);
+  assert.deepEqual([seen, live.cursor], [['reset'], 'three']);
+  release();
+  await sleep(50);
+  assert.deepEqual(seen, ['reset', 'three']);
+});
+
+test('a client that is connected already continues from another cursor', async (context) => {
+  const server = await ScriptedServer.start();
+  context.after(() => server.stop());
+  const { live } = client(context, server.url, { WebSocket });
+  live.connect();
+  const first = await server.peers.take('a connection');
+  assert.equal('cursor' in ((await first.next()) as object), false);
+  first.send(JSON.stringify(WELCOME));
+  await sleep(50);
+  live.resume('earlier');
+  const second = await server.peers.take('another connection');
+  assert.equal(((await second.next()) as { cursor?: string }).cursor, 'earlier');
+});
+
+test('a token that may not be renewed yet is kept', async (context) => {
+  const server = await ScriptedServer.start();
+  context.after(() => server.stop());
+  const calls: string[] = [];
+  const tokens = {
+    token: async (old?: string) => `${calls.push(`token ${old}`)}`,
+    renew: async (old: string) => {
+      calls.push(`renew ${old}`);
+      return old;
+    },
+  };
+  const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url, tokens, live: { WebSocket } });
+  context.after(() => boxroom.close());
+  boxroom.live.connect();
+  const peer = await server.peers.take('a connection');
+  peer.send(JSON.stringify({ ...WELCOME, expires_in_ms: 100 }));
+  await sleep(800);
+  assert.deepEqual(calls, ['token undefined', 'renew 1']);
 });
 
 test('a lobby is followed, replaced, refused and requested again on the next connection', async (context) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Boxroom, NetworkError, Problem, uuidv7, type BoxroomOptions } from '../src/index.js';
+import { sleep } from '../src/time.js';
 import { Positions } from '../src/rest/positions.js';
 import { BREAK, HttpServer, ok, problem, type Reply } from './support/http-server.js';
 
@@ -158,6 +159,68 @@ test('parameters are encoded, and missing ones are reported', async (context) =>
     ['PUT /rooms/b.1/messages/7/reactions/%F0%9F%91%8D%2F%3F', 'GET /users?ids=ana%2Cben'],
   );
   await assert.rejects(boxroom.api.showRoom({ room: '' }), TypeError);
+});
+
+/** A response with lines, which breaks, ends or stays open after them. */
+function lines(then: 'break' | 'end' | 'open', ...lines: object[]): Reply {
+  return (response) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    // The last byte comes later, so that lines are cut.
+    response.write(text.slice(0, -1), () => {
+      response.write(text.slice(-1), () => {
+        if (then === 'break') response.destroy();
+        if (then === 'end') response.end();
+      });
+    });
+  };
+}
+const at = (cursor: string) => ({ type: 'cursor', cursor });
+const message = (message_id: string) => ({ type: 'message', message_id, body: 'naïve 🍜' });
+
+test('an export continues from its last cursor, and each line comes once', async (context) => {
+  const server = await serve(
+    context,
+    lines('break', { type: 'export', format: 1, user_id: 'ana' }),
+    lines('break', { type: 'export', format: 1, user_id: 'ana' }, message('1'), at('one'), message('2')),
+    problem(429, 'too-many-exports', { 'retry-after': '1' }),
+    lines('end', message('2'), message('3'), at('two')),
+    lines('end', message('4'), { type: 'end' }),
+  );
+  const found = [];
+  for await (const line of client(server).exportMe()) found.push(line);
+  const whole = [message('1'), at('one'), message('2'), message('3'), at('two'), message('4'), { type: 'end' }];
+  assert.deepEqual(found, [{ type: 'export', format: 1, user_id: 'ana' }, ...whole]);
+  const [begin, one, two] = ['/me/export', '/me/export?cursor=one', '/me/export?cursor=two'];
+  assert.deepEqual(
+    server.requests.map(({ url }) => url),
+    [begin, begin, one, one, two],
+  );
+});
+
+test('an export is streamed, and ends with its loop', async (context) => {
+  let closed = false;
+  const server = await serve(context, (response, request) => {
+    response.on('close', () => (closed = true));
+    lines('open', message('1'), at('one'))(response, request);
+  });
+  for await (const line of client(server).exportMe({ cursor: 'zero' })) {
+    assert.deepEqual(line, message('1'));
+    break;
+  }
+  await sleep(100);
+  assert.deepEqual([closed, server.requests[0]?.url], [true, '/me/export?cursor=zero']);
+  const aborted = client(server).exportMe({ signal: AbortSignal.timeout(100) });
+  await assert.rejects(async () => {
+    for await (const _ of aborted);
+  }, { name: 'TimeoutError' });
+});
+
+test('an export beyond the limit of an hour is left to the application', async (context) => {
+  const server = await serve(context, problem(429, 'too-many-exports', { 'retry-after': '1800' }));
+  await assert.rejects(client(server).exportMe().next(), { code: 'too-many-exports', retryAfterMs: 1_800_000 });
+  assert.equal(server.requests.length, 1);
+  assert.equal('exportMe' in client(server).api, false);
 });
 
 test('keys are ordered by time', () => {

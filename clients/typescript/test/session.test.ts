@@ -2,10 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Boxroom, memoryStorage, SignedOut, type SessionStorage } from '../src/index.js';
+import {
+  Boxroom,
+  memoryStorage,
+  NetworkError,
+  SignedOut,
+  type SessionStorage,
+  type StoredSession,
+} from '../src/index.js';
 import { Problem } from '../src/rest/problem.js';
 import { SessionTokens } from '../src/session.js';
-import { BREAK, HttpServer, ok, problem } from './support/http-server.js';
+import { sleep } from '../src/time.js';
+import { BREAK, HttpServer, ok, problem, type Reply } from './support/http-server.js';
 
 const tokens = (number: number, expires_in = 900) => ({
   access_token: `access ${number}`,
@@ -110,6 +118,126 @@ test('a token is refreshed after three quarters of its lifetime, and used until 
   await assert.rejects(session.token('access 0'), TypeError);
   fails = false;
   assert.equal(await session.token(), 'access 1');
+});
+
+const STALL: Reply = () => {};
+const STALL_IN_BODY: Reply = (response) => {
+  response.writeHead(200, { 'content-type': 'application/json' }).write('{"access_token"');
+};
+
+for (const [where, stall] of Object.entries({ 'before its answer': STALL, 'in its answer': STALL_IN_BODY })) {
+  test(`a refresh that stalls ${where} is repeated while the service gives the answer again`, async (context) => {
+    const times: number[] = [];
+    const server = await HttpServer.start((response, request) => {
+      if (request.url !== '/sessions/refresh') return ok(200, tokens(0, 0))(response, request);
+      times.push(Date.now());
+      // The token is replaced, but the client does not learn it.
+      if (times.length === 1) return stall(response, request);
+      const isOver = Date.now() - (times[0] as number) > 10_000;
+      return (isOver ? problem(401, 'refresh-token-reused') : ok(200, tokens(1)))(response, request);
+    });
+    context.after(() => server.stop());
+    const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url });
+    await boxroom.signIn('ana', 'correct horse');
+    await boxroom.api.showMe();
+    assert.equal(server.requests.at(-1)?.headers.authorization, 'Bearer access 1');
+    assert.ok((times[1] as number) - (times[0] as number) < 5000);
+  });
+}
+
+test('a refresh without an answer ends before the service takes a repeat for theft', async (context) => {
+  const times: number[] = [];
+  const server = await HttpServer.start((response, request) => {
+    if (request.url !== '/sessions/refresh') return ok(200, tokens(0, 0))(response, request);
+    times.push(Date.now());
+    return undefined;
+  });
+  context.after(() => server.stop());
+  const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url });
+  await boxroom.signIn('ana', 'correct horse');
+  await assert.rejects(boxroom.api.showMe(), NetworkError);
+  assert.ok(times.length >= 2 && (times.at(-1) as number) - (times[0] as number) < 9000, String(times));
+  assert.equal(await boxroom.isSignedIn(), true);
+});
+
+test('a lost refresh is not repeated until the access token is used up', async () => {
+  const storage = memoryStorage();
+  let refreshes = 0;
+  const refresh = async () => {
+    refreshes += 1;
+    throw new TypeError('fetch failed');
+  };
+  const session = new SessionTokens(storage, refresh, () => {});
+  await session.store(tokens(0), Date.now() - 800_000);
+  assert.equal(await session.token(), 'access 0');
+  const stored = (await storage.load()) as StoredSession;
+  assert.equal(refreshes, 1);
+  // Ten seconds later, perhaps in another tab or after a reload.
+  await storage.save({ ...stored, refreshed_at: (stored.refreshed_at ?? Date.now()) - 10_000 });
+  const later = new SessionTokens(storage, refresh, () => {});
+  assert.deepEqual([await later.token(), await later.renew('access 0'), refreshes], ['access 0', 'access 0', 1]);
+  // There is nothing to lose any more: it is refused, or over.
+  await assert.rejects(later.token('access 0'), TypeError);
+  await storage.save({ ...((await storage.load()) as StoredSession), expires_at: Date.now() });
+  await assert.rejects(later.token(), TypeError);
+  assert.equal(refreshes, 3);
+});
+
+test('a refresh that was overtaken by another session leaves that session', async () => {
+  const refused = new Problem(401, 'invalid-refresh-token', '', '', undefined, 0, []);
+  for (const answer of [tokens(1), refused]) {
+    const storage = memoryStorage();
+    const other = new SessionTokens(storage, async () => tokens(9), () => {});
+    const session = new SessionTokens(
+      storage,
+      async () => {
+        // Another tab signs out and in again. It has no lock in common with this one.
+        await other.store(undefined);
+        await other.store(tokens(5));
+        if (answer instanceof Problem) throw answer;
+        return answer;
+      },
+      () => assert.fail('signed out'),
+    );
+    await session.store(tokens(0, 0));
+    assert.equal(await session.token(), 'access 5');
+    assert.equal((await storage.load())?.refresh_token, 'refresh 5');
+  }
+});
+
+test('a refresh that was overtaken by a sign-out does not bring the session back', async () => {
+  const storage = memoryStorage();
+  const session = new SessionTokens(
+    storage,
+    async () => {
+      await storage.save(undefined);
+      return tokens(1);
+    },
+    () => {},
+  );
+  await session.store(tokens(0, 0));
+  await assert.rejects(session.token(), SignedOut);
+  assert.equal(await session.exists(), false);
+});
+
+test('signing in and out wait for a running refresh, also of another tab', async () => {
+  for (const place of [{ ...memoryStorage(), name: 'shared' }, memoryStorage()]) {
+    let answer = (_: ReturnType<typeof tokens>) => {};
+    const refresh = () => new Promise<ReturnType<typeof tokens>>((resolve) => (answer = resolve));
+    const shared = locks();
+    const first = new SessionTokens(place, refresh, () => {}, shared);
+    const second = place.name === undefined ? first : new SessionTokens(place, refresh, () => {}, shared);
+    await first.store(tokens(0, 0));
+    const refreshing = first.token();
+    await sleep(10);
+    let stored = false;
+    const storing = second.store(tokens(5)).then(() => (stored = true));
+    await sleep(10);
+    assert.equal(stored, false);
+    answer(tokens(1));
+    await Promise.all([refreshing, storing]);
+    assert.equal((await place.load())?.refresh_token, 'refresh 5');
+  }
 });
 
 test('a refusal other than of the refresh token keeps the session', async () => {

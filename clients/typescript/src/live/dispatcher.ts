@@ -7,9 +7,15 @@ export type Handler<T extends ItemType> = (data: Items[T]) => unknown;
 
 type Listener = (item: Item) => unknown;
 
+/** A place in the queue: the action is run once all items before it were delivered. */
+interface Mark {
+  action: () => unknown;
+}
+
 /** A queue of items, and the handlers that take them one after another. */
 export class Dispatcher {
-  private queue: Item[] = [];
+  private queue: (Item | Mark)[] = [];
+  private waiting = 0;
   private pumping = false;
   private readonly listeners = new Set<Listener>();
 
@@ -22,12 +28,24 @@ export class Dispatcher {
 
   /** The number of items that wait for delivery. */
   get size(): number {
-    return this.queue.length;
+    return this.waiting;
   }
 
   /** Adds an item. Handlers that are attached in the same task get it. */
   push(item: Item): void {
-    this.queue.push(item);
+    this.waiting += 1;
+    this.add(item);
+  }
+
+  /** Runs an action once all items so far were delivered. Replaces an action that waits for the same. */
+  mark(action: () => unknown): void {
+    const last = this.queue.at(-1);
+    if (last && 'action' in last) last.action = action;
+    else this.add({ action });
+  }
+
+  private add(entry: Item | Mark): void {
+    this.queue.push(entry);
     if (this.pumping) return;
     this.pumping = true;
     queueMicrotask(() => void this.pump());
@@ -91,6 +109,7 @@ export class Dispatcher {
   /** Drops the waiting items, removes all handlers and ends all iterators. */
   close(): void {
     this.queue = [];
+    this.waiting = 0;
     for (const end of [...this.ends]) end();
     this.listeners.clear();
   }
@@ -102,19 +121,31 @@ export class Dispatcher {
 
   private async pump(): Promise<void> {
     for (;;) {
-      const item = this.queue.shift();
-      if (!item) break;
+      const entry = this.queue.shift();
+      if (!entry) break;
+      if ('action' in entry) {
+        await call(entry.action);
+        continue;
+      }
+      this.waiting -= 1;
       for (const listener of [...this.listeners]) {
-        try {
-          const pending = listener(item);
-          if (isPromise(pending)) await pending;
-        } catch (error) {
-          report(error);
-        }
+        const pending = call(() => listener(entry));
+        if (pending) await pending;
       }
       this.onDelivered();
     }
     this.pumping = false;
+  }
+}
+
+/** Calls a handler. Returns its promise, if it returns one. */
+function call(handler: () => unknown): PromiseLike<unknown> | undefined {
+  try {
+    const pending = handler();
+    return isPromise(pending) ? pending.then(undefined, report) : undefined;
+  } catch (error) {
+    report(error);
+    return undefined;
   }
 }
 

@@ -97,6 +97,7 @@ export class Live {
   private wake: (() => void) | undefined;
   private drained: (() => void) | undefined;
   private readonly stopListening: () => void;
+  private readonly cursorHandlers = new Set<(cursor: string) => unknown>();
 
   constructor(private readonly options: LiveOptions) {
     this.urls = options.urls.map((url) => url.replace(/\/+$/, ''));
@@ -122,9 +123,28 @@ export class Live {
     });
   }
 
-  /** The last cursor: everything up to it has been received. Pass it to a later client to get the alarms since then. */
+  /**
+   * The last cursor: everything up to it has been received. Pass it to a later client to get the alarms since then.
+   * `onCursor` returns cursors up to which everything was also delivered.
+   */
   get cursor(): string | undefined {
     return this.shared.userItems.cursor;
+  }
+
+  /**
+   * Attaches a handler of cursors. It is called when all items before a cursor were delivered, with the last cursor of
+   * several. Returns a function to remove it.
+   */
+  onCursor(handler: (cursor: string) => unknown): () => void {
+    this.cursorHandlers.add(handler);
+    return () => this.cursorHandlers.delete(handler);
+  }
+
+  /** Continues from the cursor of an earlier client of the same user. An open connection is replaced. */
+  resume(cursor: string): void {
+    if (cursor === this.cursor) return;
+    this.shared.userItems.cursor = cursor;
+    this.session?.end({ kind: 'broken', detail: 'continues from another cursor' });
   }
 
   /** Connects, if there is no connection yet. `subscribe`, `fetch` and `followLobby` do so too. */
@@ -282,6 +302,7 @@ export class Live {
         open: (handler) =>
           webSocket ? openWebSocket(webSocket, url, handler) : openEventStream(this.options.requests, url, handler),
         deliver: (item) => this.deliver(item),
+        onCursor: (cursor) => this.onDeliveredCursor(cursor),
         onWelcome: () => {
           welcomedAt = Date.now();
           this.refusals = 0;
@@ -364,6 +385,13 @@ export class Live {
     if (this.isPaused || this.dispatcher.size <= this.capacity || !this.session) return;
     if (this.session.setPaused(true)) this.isPaused = true;
     else if (this.dispatcher.size > this.capacity * OVERLOAD) this.session.end({ kind: 'overloaded' });
+  }
+
+  private onDeliveredCursor(cursor: string): void {
+    if (this.cursorHandlers.size === 0) return;
+    this.dispatcher.mark(async () => {
+      for (const handler of [...this.cursorHandlers]) await handler(cursor);
+    });
   }
 
   private onDelivered(): void {

@@ -52,6 +52,8 @@ export interface SessionOptions {
   timeLimitMs: number;
   open: (handler: SocketHandler) => Socket;
   deliver: (item: Item) => void;
+  /** Called with each cursor, after the items that it covers. */
+  onCursor: (cursor: string) => void;
   onWelcome: () => void;
   onEnd: (disconnect: Disconnect) => void;
 }
@@ -68,6 +70,10 @@ export class Session implements SocketHandler {
   private timerAt = Infinity;
   private heartbeatMs = 0;
   private isConnected = false;
+  /** True after the first frame that follows the welcome. */
+  private isResumed = false;
+  /** The last cursor before that frame. */
+  private firstCursor: string | undefined;
   private isPaused = false;
   private flushing = false;
   /** A token that was sent and is not accepted yet. */
@@ -160,21 +166,32 @@ export class Session implements SocketHandler {
     this.expectWithin(this.heartbeatMs * 2);
   }
 
-  onCursor(cursor: string): void {
+  onCursor(cursor: string | null | undefined): void {
+    if (this.state === 'ended' || cursor == null) return;
     this.options.shared.userItems.setCursor(cursor);
+    // The cursor of the beginning does not cover a reset, which follows the welcome at once.
+    if (this.isResumed) this.options.onCursor(cursor);
+    else this.firstCursor = cursor;
   }
 
   onFrame(frame: Frame): void {
     if (this.state === 'ended') return;
     this.onAlive();
+    const resumes = this.state === 'open' && !this.isResumed;
     try {
       const item = 'event' in frame ? this.onEvent(frame) : this.onOther(frame.other);
       if (item) this.options.deliver(item);
+      if (resumes) this.onResumed();
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       this.end({ kind: 'protocol_violation', detail: error.message });
     }
     if (this.state === 'open') this.sendPending();
+  }
+
+  private onResumed(): void {
+    this.isResumed = true;
+    if (this.firstCursor !== undefined) this.options.onCursor(this.firstCursor);
   }
 
   private onEvent(frame: Extract<Frame, { event: RoomEvent }>): Item | undefined {
@@ -191,11 +208,11 @@ export class Session implements SocketHandler {
         this.onWelcome(frame);
         return undefined;
       case 'bye':
-        userItems.setCursor(frame.cursor);
+        this.onCursor(frame.cursor);
         this.end({ kind: 'closed', code: frame.code, reason: frame.reason }, frame.retry_ms ?? 0);
         return undefined;
       case 'ping':
-        userItems.setCursor(frame.cursor);
+        this.onCursor(frame.cursor);
         this.send({ type: 'pong' });
         return rooms.onFrame({ other: frame });
       case 'authorized':
@@ -224,7 +241,7 @@ export class Session implements SocketHandler {
   private onWelcome(frame: ServerFrame & { type: 'welcome' }): void {
     if (this.state !== 'opening') return;
     this.state = 'open';
-    this.options.shared.userItems.setCursor(frame.cursor);
+    this.onCursor(frame.cursor);
     this.heartbeatMs = Math.max(frame.heartbeat_ms, 1);
     this.renewAt = renewalOf(frame.expires_in_ms);
     this.onAlive();
@@ -312,7 +329,8 @@ export class Session implements SocketHandler {
   private async renew(): Promise<void> {
     const { tokens, timeLimitMs } = this.options;
     try {
-      const token = await withTimeout(tokens.token(this.token), timeLimitMs, 'no token in time');
+      const renewing = tokens.renew ? tokens.renew(this.token) : tokens.token(this.token);
+      const token = await withTimeout(renewing, timeLimitMs, 'no token in time');
       // Without another token the connection ends with this one.
       if (this.state !== 'open' || token === this.token) return;
       this.sentToken = token;

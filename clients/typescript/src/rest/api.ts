@@ -8,8 +8,11 @@ import type { Answer, Http, Operation, Params, RequestOptions } from './http.js'
 type Described = CommandOperations & QueryOperations;
 type Names = typeof OPERATIONS;
 
+/** The operations whose answers are too long to be kept whole. They have methods of their own. */
+const STREAMED = ['exportMe'] as const;
+
 /** The name of an operation. */
-export type OperationName = keyof Names;
+export type OperationName = Exclude<keyof Names, (typeof STREAMED)[number]>;
 
 type Simplify<T> = { [K in keyof T]: T[K] };
 type Fields<T> = [T] extends [never] ? {} : T;
@@ -37,18 +40,20 @@ export type ResultOf<N extends OperationName> = Described[Names[N]['id']] extend
 type Arguments<P> = {} extends P ? [params?: P, options?: RequestOptions] : [params: P, options?: RequestOptions];
 
 /**
- * A method for each operation. It takes the parameters of the path and of the query by their names, and the body as
- * `body`. It resolves with the body of the response, and rejects with a `Problem` or a `NetworkError`.
+ * A method for each operation, except the export of a user's data. It takes the parameters of the path and of the query
+ * by their names, and the body as `body`. It resolves with the body of the response, and rejects with a `Problem` or a
+ * `NetworkError`.
  */
 export type Api = { [N in OperationName]: (...args: Arguments<ParamsOf<N>>) => Promise<ResultOf<N>> };
 
-/** Returns the methods of all operations. */
+/** Returns the methods of all operations, except those that are streamed. */
 export function apiOf(http: Http): Api {
   const method = (operation: Operation) => async (params?: Params, options?: RequestOptions) => {
     const { data } = await http.request(operation, params, options);
     return data;
   };
-  const methods = Object.entries(OPERATIONS).map(([name, operation]) => [name, method(operation)] as const);
+  const whole = Object.entries(OPERATIONS).filter(([name]) => !(STREAMED as readonly string[]).includes(name));
+  const methods = whole.map(([name, operation]) => [name, method(operation)] as const);
   return Object.fromEntries(methods) as unknown as Api;
 }
 

@@ -10,6 +10,18 @@ import { NetworkError, Problem, readProblem } from './problem.js';
 /** The timeout of one attempt, in milliseconds. */
 const ATTEMPT_MS = 15_000;
 
+/** The operation that replaces a refresh token. */
+const REFRESH = 'refresh_session';
+
+/** The timeout of one attempt to refresh a session, with its body, in milliseconds. */
+const REFRESH_ATTEMPT_MS = 3000;
+
+/**
+ * The time in which a refresh is repeated, in milliseconds. For ten seconds the service gives the same answer again. A
+ * later repeat ends the session.
+ */
+export const REFRESH_MS = 8000;
+
 /** Statuses after which a request is repeated, besides failures of the network. */
 const TEMPORARY = [408, 429, 502, 503, 504];
 
@@ -75,7 +87,27 @@ export class Http {
 
   /** Sends a request, and repeats it until there is an answer or the deadline is over. */
   async request<T>(operation: Operation, params: Params = {}, options: RequestOptions = {}): Promise<Answer<T>> {
-    const deadline = Date.now() + (options.deadlineMs ?? this.options.deadlineMs);
+    const response = await this.respond(operation, params, options, true);
+    return this.answer(response, await read<T>(response));
+  }
+
+  /**
+   * Sends a request, and repeats it until an answer begins or the deadline is over. Returns the body without waiting
+   * for its end. The signal of the options also ends the body.
+   */
+  async stream(operation: Operation, params: Params, options: RequestOptions): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.respond(operation, params, options, false);
+    return body ?? new Blob([]).stream();
+  }
+
+  private async respond(
+    operation: Operation,
+    params: Params,
+    options: RequestOptions,
+    isWhole: boolean,
+  ): Promise<Response> {
+    const longestMs = operation.id === REFRESH ? REFRESH_MS : Infinity;
+    const deadline = Date.now() + Math.min(options.deadlineMs ?? this.options.deadlineMs, longestMs);
     const backoff = new Backoff(250, 5000);
     const path = pathOf(operation, params);
     const body = operation.body && params['body'] !== undefined ? JSON.stringify(params['body']) : undefined;
@@ -90,10 +122,11 @@ export class Http {
       const result = await this.attempt(
         `${all[index]}${path}`,
         { method: operation.method, headers, body },
-        deadline,
+        operation.id === REFRESH ? Date.now() + REFRESH_ATTEMPT_MS : deadline,
         options,
+        isWhole,
       );
-      if (result instanceof Response) return this.answer(result, await read<T>(result));
+      if (result instanceof Response) return result;
       const problem = result instanceof Problem ? result : undefined;
       if (problem?.status === 401 && token !== undefined && !renewed && /-token$/.test(problem.code)) {
         renewed = true;
@@ -130,18 +163,20 @@ export class Http {
     return headers;
   }
 
-  /** Returns a successful response, or the error. */
+  /** Returns a successful response, with its whole body or as soon as it begins; or the error. */
   private async attempt(
     url: string,
     request: { method: string; headers: Record<string, string>; body: string | undefined },
     deadline: number,
     { signal }: RequestOptions,
+    isWhole: boolean,
   ): Promise<Response | Problem | NetworkError> {
     const controller = new AbortController();
     const abort = () => controller.abort(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     let timer = setTimeout(() => controller.abort(), Math.max(Math.min(ATTEMPT_MS, deadline - Date.now()), 1));
     const { body, ...rest } = request;
+    let isStreaming = false;
     try {
       const init = { ...rest, ...(body === undefined ? {} : { body }), signal: controller.signal };
       const response = await this.options.fetch(url, { ...init, cache: 'no-store' });
@@ -149,6 +184,8 @@ export class Http {
       clearTimeout(timer);
       timer = setTimeout(() => controller.abort(), Math.max(deadline - Date.now(), 1));
       if (!response.ok) return await readProblem(response);
+      isStreaming = !isWhole;
+      if (isStreaming) return response;
       // The body is part of the attempt: its loss is a failure of the network.
       const content = response.status === 204 ? null : await response.arrayBuffer();
       return new Response(content, { status: response.status, headers: response.headers });
@@ -158,7 +195,7 @@ export class Http {
       return new NetworkError(`${request.method} ${new URL(url).pathname}: ${detail}`, { cause: error });
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      if (!isStreaming) signal?.removeEventListener('abort', abort);
     }
   }
 

@@ -1,7 +1,7 @@
 /** The places of a store: memory, or IndexedDB. */
 
 import type { RoomEvent } from '../live/items.js';
-import type { Snapshot } from './fold.js';
+import { snapshotWithoutUser, withoutTexts, type Snapshot } from './fold.js';
 
 /** The number of events of a room that a database keeps. Older ones are read from the service again. */
 export const MAX_EVENTS = 2000;
@@ -14,9 +14,11 @@ export interface Draft {
   body: string;
   reply_to: string | undefined;
   created_at: number;
+  /** The version of the room when the draft was written: the event of its message is a later one. */
+  after_v: number;
   /** `sending`; `stored`: accepted, its event has not arrived; `failed`: refused, or not known to be stored. */
   state: 'sending' | 'stored' | 'failed';
-  /** The code of the problem of a failed draft. */
+  /** The code of the problem of a failed draft; `network` without an answer, `expired` if it is too old to be sent. */
   code?: string;
 }
 
@@ -40,9 +42,23 @@ export interface Database {
   drafts(roomId: string): Promise<Draft[]>;
   /** Stores changes of a room, all or none. */
   apply(roomId: string, change: Change): Promise<void>;
+  /** Removes the texts of an erased user from all rooms of a box with `withoutTexts`, and remembers the user. */
+  erase(boxId: string, author: string): Promise<void>;
+  /** Returns the erased users of a box. */
+  erased(boxId: string): Promise<string[]>;
+  /** Removes the events and snapshots of all rooms. Drafts, erased users and the cursor remain. */
+  forget(): Promise<void>;
+  /** Returns the last live cursor that was stored: all erasures before it are applied. */
+  cursor(): Promise<string | undefined>;
+  setCursor(cursor: string): Promise<void>;
   /** Removes everything, as at a sign-out. */
   clear(): Promise<void>;
   close(): void;
+}
+
+/** Returns the box of a room. */
+export function boxOf(roomId: string): string {
+  return roomId.slice(0, roomId.lastIndexOf('.'));
 }
 
 /** Keeps the rooms in memory. */
@@ -50,6 +66,8 @@ export function memoryDatabase(): Database {
   const events = new Map<string, Map<number, RoomEvent>>();
   const snapshots = new Map<string, Snapshot>();
   const drafts = new Map<string, Draft>();
+  const erased = new Map<string, Set<string>>();
+  let cursor: string | undefined;
   const of = (roomId: string) => {
     const found = events.get(roomId) ?? new Map<number, RoomEvent>();
     events.set(roomId, found);
@@ -77,10 +95,31 @@ export function memoryDatabase(): Database {
       for (const draft of change.drafts ?? []) drafts.set(draft.key, { ...draft });
       for (const key of change.sent ?? []) drafts.delete(key);
     },
+    erase: async (boxId, author) => {
+      erased.set(boxId, (erased.get(boxId) ?? new Set()).add(author));
+      for (const [roomId, stored] of events) {
+        if (boxOf(roomId) !== boxId) continue;
+        for (const [v, event] of stored) stored.set(v, withoutTexts(event, author));
+      }
+      for (const [roomId, snapshot] of snapshots) {
+        if (boxOf(roomId) === boxId) snapshots.set(roomId, snapshotWithoutUser(snapshot, author));
+      }
+    },
+    erased: async (boxId) => [...(erased.get(boxId) ?? [])],
+    forget: async () => {
+      events.clear();
+      snapshots.clear();
+    },
+    cursor: async () => cursor,
+    setCursor: async (next) => {
+      cursor = next;
+    },
     clear: async () => {
       events.clear();
       snapshots.clear();
       drafts.clear();
+      erased.clear();
+      cursor = undefined;
     },
     close: () => {},
   };
@@ -88,17 +127,27 @@ export function memoryDatabase(): Database {
 
 /** Keeps the rooms in IndexedDB, across reloads. Use one name for each user. */
 export async function indexedDatabase(name: string, factory: IDBFactory = indexedDB): Promise<Database> {
-  const opening = factory.open(name, 1);
-  opening.onupgradeneeded = () => {
+  const opening = factory.open(name, 2);
+  opening.onupgradeneeded = ({ oldVersion }) => {
     const database = opening.result;
-    database.createObjectStore('events', { keyPath: ['room_id', 'v'] });
-    database.createObjectStore('snapshots');
-    database.createObjectStore('drafts', { keyPath: 'key' }).createIndex('room', ['room_id', 'key']);
+    if (oldVersion < 1) {
+      database.createObjectStore('events', { keyPath: ['room_id', 'v'] });
+      database.createObjectStore('snapshots');
+      database.createObjectStore('drafts', { keyPath: 'key' }).createIndex('room', ['room_id', 'key']);
+    }
+    database.createObjectStore('erased', { keyPath: ['box_id', 'user_id'] });
+    database.createObjectStore('state');
   };
   const database = await answer(opening);
   // A later release may change the database in another tab.
   database.onversionchange = () => database.close();
   const read = (store: string) => database.transaction(store).objectStore(store);
+  const write = async (change: (store: (name: string) => IDBObjectStore) => void) => {
+    const transaction = database.transaction([...database.objectStoreNames], 'readwrite');
+    const done = complete(transaction);
+    change((name) => transaction.objectStore(name));
+    await done;
+  };
   const between = (low: unknown[], high: unknown[]) => ({ low, high });
   return {
     events: async (roomId, limit, beforeV = Number.MAX_SAFE_INTEGER) => {
@@ -114,30 +163,54 @@ export async function indexedDatabase(name: string, factory: IDBFactory = indexe
           .index('room')
           .getAll(rangeOf([roomId], [roomId, []], false)),
       ),
-    apply: async (roomId, change) => {
-      const transaction = database.transaction(['events', 'snapshots', 'drafts'], 'readwrite');
-      const done = complete(transaction);
-      const events = transaction.objectStore('events');
-      const snapshots = transaction.objectStore('snapshots');
-      const drafts = transaction.objectStore('drafts');
-      if (change.clear) {
-        events.delete(rangeOf([roomId, 0], [roomId, Number.MAX_SAFE_INTEGER], false));
-        snapshots.delete(roomId);
-      }
-      for (const event of change.events ?? []) events.put(event);
-      const lastV = Math.max(0, ...(change.events ?? []).map(({ v }) => v));
-      if (lastV > MAX_EVENTS) events.delete(rangeOf([roomId, 0], [roomId, lastV - MAX_EVENTS], false));
-      if (change.snapshot) snapshots.put(change.snapshot, roomId);
-      for (const draft of change.drafts ?? []) drafts.put(draft);
-      for (const key of change.sent ?? []) drafts.delete(key);
-      await done;
+    apply: (roomId, change) =>
+      write((store) => {
+        const events = store('events');
+        const snapshots = store('snapshots');
+        const drafts = store('drafts');
+        if (change.clear) {
+          events.delete(rangeOf([roomId, 0], [roomId, Number.MAX_SAFE_INTEGER], false));
+          snapshots.delete(roomId);
+        }
+        for (const event of change.events ?? []) events.put(event);
+        const lastV = Math.max(0, ...(change.events ?? []).map(({ v }) => v));
+        if (lastV > MAX_EVENTS) events.delete(rangeOf([roomId, 0], [roomId, lastV - MAX_EVENTS], false));
+        if (change.snapshot) snapshots.put(change.snapshot, roomId);
+        for (const draft of change.drafts ?? []) drafts.put(draft);
+        for (const key of change.sent ?? []) drafts.delete(key);
+      }),
+    erase: (boxId, author) =>
+      write((store) => {
+        store('erased').put({ box_id: boxId, user_id: author });
+        const isOfBox = (roomId: string) => boxOf(roomId) === boxId;
+        const ofEvents = rangeOf([`${boxId}.`], [`${boxId}.\uffff`], false);
+        replace<RoomEvent>(store('events').openCursor(ofEvents), (event) =>
+          isOfBox(event.room_id) ? withoutTexts(event, author) : event,
+        );
+        const ofSnapshots = IDBKeyRange.bound(`${boxId}.`, `${boxId}.\uffff`);
+        replace<Snapshot>(store('snapshots').openCursor(ofSnapshots), (snapshot, roomId) =>
+          isOfBox(String(roomId)) ? snapshotWithoutUser(snapshot, author) : snapshot,
+        );
+      }),
+    erased: async (boxId) => {
+      const found = await answer(read('erased').getAll(rangeOf([boxId], [boxId, []], false)));
+      return found.map(({ user_id }: { user_id: string }) => user_id);
     },
-    clear: async () => {
-      const transaction = database.transaction(['events', 'snapshots', 'drafts'], 'readwrite');
-      const done = complete(transaction);
-      for (const store of ['events', 'snapshots', 'drafts']) transaction.objectStore(store).clear();
-      await done;
+    forget: () =>
+      write((store) => {
+        store('events').clear();
+        store('snapshots').clear();
+      }),
+    cursor: () => answer(read('state').get('cursor')),
+    setCursor: async (cursor) => {
+      const transaction = database.transaction('state', 'readwrite');
+      transaction.objectStore('state').put(cursor, 'cursor');
+      await complete(transaction);
     },
+    clear: () =>
+      write((store) => {
+        for (const name of database.objectStoreNames) store(name).clear();
+      }),
     close: () => database.close(),
   };
 }
@@ -168,6 +241,20 @@ function complete(transaction: IDBTransaction): Promise<void> {
     transaction.onerror = () => reject(transaction.error);
     transaction.onabort = () => reject(transaction.error);
   });
+}
+
+/** Replaces the values of a cursor that change. */
+function replace<T>(
+  request: IDBRequest<IDBCursorWithValue | null>,
+  change: (value: T, key: IDBValidKey) => T,
+): void {
+  request.onsuccess = () => {
+    const cursor = request.result;
+    if (!cursor) return;
+    const changed = change(cursor.value, cursor.key);
+    if (changed !== cursor.value) cursor.update(changed);
+    cursor.continue();
+  };
 }
 
 function collect<T>(request: IDBRequest<IDBCursorWithValue | null>, limit: number): Promise<T[]> {

@@ -23,6 +23,8 @@ export interface Message {
 /** What is known of a room. Fields are absent until an event or the card of the room has told them. */
 export interface RoomInfo {
   title?: string;
+  /** True if the user who gave the title was erased, and the title with them. */
+  title_erased?: boolean;
   host?: string;
   step?: string;
   closes_at?: string;
@@ -43,7 +45,7 @@ export interface Snapshot {
   info: RoomInfo;
 }
 
-/** The text of an erased message. */
+/** The text of erased messages and titles. */
 const ERASED = '[erased]';
 
 /** The state of a room. Events of unknown types change nothing. */
@@ -52,6 +54,8 @@ export class Fold {
   /** The messages by their ids, the oldest first. */
   readonly messages = new Map<string, Message>();
   private readonly inside: Map<string, Member>;
+  /** The ids of deleted messages, also of those that were posted before the first known event. */
+  private readonly deleted = new Set<string>();
 
   /** Folds consecutive events. The snapshot may be newer than some of them: each user's last event decides. */
   constructor(snapshot: Snapshot | undefined, events: Iterable<RoomEvent>) {
@@ -75,6 +79,7 @@ export class Fold {
       );
     } else if (isEvent(event, 'message_deleted')) {
       this.unpin(event.data.message_id);
+      this.deleted.add(event.data.message_id);
       const gone = { body: null, deleted: true, mentions: [], reactions: new Map() };
       this.change(event.data.message_id, (message) => ({ ...message, ...gone }));
     } else if (isEvent(event, 'reaction_added')) {
@@ -83,22 +88,14 @@ export class Fold {
     } else if (isEvent(event, 'reaction_removed')) {
       const { message_id, emoji, user_id } = event.data;
       this.react(message_id, emoji, (users) => users.filter((user) => user !== user_id));
-    } else if (event.type === 'message_pinned') {
-      const { message_id, replaced } = event.data as { message_id: string; replaced?: string | null };
+    } else if (isEvent(event, 'message_pinned')) {
+      const { message_id, replaced } = event.data;
       if (replaced != null) this.unpin(replaced);
       this.unpin(message_id);
-      this.info.pinned = [...(this.info.pinned ?? []), message_id];
-    } else if (event.type === 'message_unpinned') {
-      this.unpin((event.data as { message_id: string }).message_id);
-    } else this.onRoomEvent(event);
-  }
-
-  /** Removes the texts of an erased user. */
-  erase(author: string): void {
-    for (const [id, message] of this.messages) {
-      if (message.author !== author || message.deleted) continue;
-      this.messages.set(id, { ...message, body: ERASED, erased: true, mentions: [], mentions_all: false });
-    }
+      // The deletion was faster: the message is not pinned.
+      if (!this.isDeleted(message_id)) this.info.pinned = [...(this.info.pinned ?? []), message_id];
+    } else if (isEvent(event, 'message_unpinned')) this.unpin(event.data.message_id);
+    else this.onRoomEvent(event);
   }
 
   private onPosted(event: RoomEvent & { data: { message_id: string } }): void {
@@ -120,9 +117,9 @@ export class Fold {
 
   private onRoomEvent(event: RoomEvent): void {
     if (isEvent(event, 'room_opened')) {
-      const { title, host, closes_at } = event.data;
+      const { title, title_erased, host, closes_at } = event.data;
       // The card may be newer.
-      Object.assign(this.info, { host, closes_at, ...this.info, title });
+      Object.assign(this.info, { host, closes_at, ...this.info, title, title_erased });
       if (!this.inside.has(host)) this.inside.set(host, { user_id: host, nickname: null });
     } else if (isEvent(event, 'member_joined')) {
       const { user_id, nickname } = event.data;
@@ -133,7 +130,14 @@ export class Fold {
     else if (isEvent(event, 'step_advanced')) this.info.step = event.data.step;
     else if (isEvent(event, 'room_extended')) this.info.closes_at = event.data.closes_at;
     else if (isEvent(event, 'room_closed')) this.info.closed = true;
-    else if (event.type === 'room_changed') this.info.title = (event.data as { title: string }).title;
+    else if (isEvent(event, 'room_changed')) {
+      const { title, title_erased } = event.data;
+      if (title !== undefined) Object.assign(this.info, { title, title_erased });
+    }
+  }
+
+  private isDeleted(id: string): boolean {
+    return this.deleted.has(id) || this.messages.get(id)?.deleted === true;
   }
 
   private unpin(id: string): void {
@@ -161,11 +165,47 @@ interface PostedEvent {
   data: Pick<Message, 'message_id' | 'author' | 'body' | 'erased' | 'reply_to' | 'mentions' | 'mentions_all'>;
 }
 
-/** Returns the event without the texts of an erased user. */
-export function withoutTexts(event: RoomEvent, author: string): RoomEvent {
-  const isText = event.type === 'message_posted' || event.type === 'message_edited';
-  if (event.by !== author || !isText) return event;
-  const data = event.data as { body: string | null };
-  if (data.body === null) return event;
-  return { ...event, data: { ...data, body: ERASED, erased: true, mentions: [], mentions_all: false } };
+/**
+ * Returns the event without the texts of an erased user: those of messages, the titles that the user gave, and the
+ * nickname. It equals the event that the service returns from the erasure on.
+ */
+export function withoutTexts(event: RoomEvent, user: string): RoomEvent {
+  const change = (data: object): RoomEvent => ({ ...event, data: { ...(event.data as object), ...data } });
+  if (isEvent(event, 'message_posted') || isEvent(event, 'message_edited')) {
+    const { body, erased } = event.data;
+    const author = isEvent(event, 'message_posted') ? event.data.author : event.by;
+    if (author !== user || erased) return event;
+    return change({ erased: true, ...(body === null ? {} : { body: ERASED, mentions: [], mentions_all: false }) });
+  }
+  if (isEvent(event, 'room_opened') || isEvent(event, 'room_changed')) {
+    const { title, title_erased } = event.data;
+    const giver = isEvent(event, 'room_opened') ? event.data.host : event.by;
+    if (giver !== user || title === undefined || title_erased) return event;
+    return change({ title: ERASED, title_erased: true });
+  }
+  if (isEvent(event, 'member_joined') && event.data.user_id === user) {
+    return event.data.nickname === null ? event : change({ nickname: null });
+  }
+  return event;
+}
+
+/** Returns the event without the text of a deleted message, as the service returns it from the deletion on. */
+export function withoutMessage(event: RoomEvent, messageId: string): RoomEvent {
+  if (!isEvent(event, 'message_posted') && !isEvent(event, 'message_edited')) return event;
+  const { message_id, body } = event.data;
+  if (message_id !== messageId || body === null) return event;
+  return { ...event, data: { ...event.data, body: null, mentions: [], mentions_all: false } };
+}
+
+/**
+ * Returns the snapshot without the nickname of an erased user, and without the title: the user may have given it. The
+ * next snapshot has the title again.
+ */
+export function snapshotWithoutUser({ members, info }: Snapshot, user: string): Snapshot {
+  const { title, title_erased, ...rest } = info;
+  const kept = title_erased && title !== undefined ? { title, title_erased } : {};
+  return {
+    members: members.map((member) => (member.user_id === user ? { ...member, nickname: null } : member)),
+    info: { ...rest, ...kept },
+  };
 }
