@@ -6,7 +6,8 @@ import type { TokenSource } from './tokens.js';
 /** A stored session. */
 export interface StoredSession {
   access_token: string;
-  refresh_token: string;
+  /** Absent if the refresh token is in a cookie. */
+  refresh_token?: string;
   /** The times of issue and of expiry of the access token, in milliseconds since 1970. */
   issued_at: number;
   expires_at: number;
@@ -24,7 +25,7 @@ export interface SessionStorage {
 /** The tokens in an answer of the command-service. */
 export interface SessionTokensAnswer {
   access_token: string;
-  refresh_token: string;
+  refresh_token?: string;
   expires_in: number;
 }
 
@@ -70,6 +71,52 @@ export function webStorage(storage: Storage, key = 'boxroom.session'): SessionSt
   };
 }
 
+/** The time in which other tabs must answer, in milliseconds. */
+const ASK_MS = 100;
+
+type TabMessage = { ask: true } | { session: StoredSession | null };
+
+/**
+ * Keeps a session in the memory of all tabs of an origin, which pass it to each other. Nothing is written to a disk, so
+ * the session ends with the last tab, unless the refresh token is in a cookie.
+ */
+export function tabsStorage(name = 'boxroom.session'): SessionStorage & { close(): void } {
+  let stored: StoredSession | undefined;
+  let asking: Promise<void> | undefined;
+  let answered = () => {};
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = ({ data }: { data: TabMessage }) => {
+    if ('ask' in data) {
+      if (stored) channel.postMessage({ session: stored } satisfies TabMessage);
+    } else if (data.session === null) stored = undefined;
+    else if (!stored || data.session.issued_at > stored.issued_at) {
+      stored = data.session;
+      answered();
+    }
+  };
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ASK_MS);
+      answered = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      channel.postMessage({ ask: true } satisfies TabMessage);
+    });
+  return {
+    name,
+    load: async () => {
+      if (!stored) await (asking ??= ask());
+      return stored;
+    },
+    save: (session) => {
+      stored = session;
+      channel.postMessage({ session: session ?? null } satisfies TabMessage);
+    },
+    close: () => channel.close(),
+  };
+}
+
 type Locks = { request<T>(name: string, callback: () => Promise<T>): Promise<T> };
 
 /** The tokens of a session. */
@@ -78,26 +125,40 @@ export class SessionTokens implements TokenSource {
 
   constructor(
     private readonly storage: SessionStorage,
-    private readonly refresh: (refreshToken: string) => Promise<SessionTokensAnswer>,
+    private readonly refresh: (refreshToken: string | undefined) => Promise<SessionTokensAnswer>,
     private readonly onSignedOut: (reason: SignedOut) => void,
     private readonly locks = (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks,
+    /** True if the refresh token is in a cookie. */
+    private readonly hasCookie = false,
   ) {}
 
-  /** Returns true if there is a session. */
+  /** Returns true if there is a session. A cookie is not visible here: only a refresh tells. */
   async exists(): Promise<boolean> {
-    return (await this.storage.load()) !== undefined;
+    if ((await this.storage.load()) !== undefined) return true;
+    if (!this.hasCookie) return false;
+    try {
+      await this.refreshOnce(undefined);
+      return true;
+    } catch (error) {
+      if (error instanceof SignedOut) return false;
+      throw error;
+    }
   }
 
   /** Stores the tokens of a sign-in or of a refresh; undefined removes them. */
   async store(answer: SessionTokensAnswer | undefined, now = Date.now()): Promise<void> {
     if (!answer) return this.storage.save(undefined);
     const { access_token, refresh_token, expires_in } = answer;
-    await this.storage.save({ access_token, refresh_token, issued_at: now, expires_at: now + expires_in * 1000 });
+    const refresh = refresh_token === undefined ? {} : { refresh_token };
+    await this.storage.save({ access_token, ...refresh, issued_at: now, expires_at: now + expires_in * 1000 });
   }
 
   async token(old?: string): Promise<string> {
     const session = await this.storage.load();
-    if (!session) throw new SignedOut();
+    if (!session) {
+      if (this.hasCookie) return this.refreshOnce(undefined);
+      throw new SignedOut();
+    }
     if (session.access_token !== old && isFresh(session)) return session.access_token;
     try {
       return await this.refreshOnce(old);
@@ -122,18 +183,19 @@ export class SessionTokens implements TokenSource {
 
   private async refreshNow(old: string | undefined): Promise<string> {
     const session = await this.storage.load();
-    if (!session) throw new SignedOut();
+    if (!session && !this.hasCookie) throw new SignedOut();
     // Another tab has refreshed the session meanwhile.
-    if (session.access_token !== old && isFresh(session)) return session.access_token;
+    if (session && session.access_token !== old && isFresh(session)) return session.access_token;
     try {
-      const answer = await this.refresh(session.refresh_token);
+      const answer = await this.refresh(session?.refresh_token);
       await this.store(answer);
       return answer.access_token;
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error;
       await this.storage.save(undefined);
       const reason = new SignedOut(error);
-      this.onSignedOut(reason);
+      // Without a session before, the user was not signed in.
+      if (session) this.onSignedOut(reason);
       throw reason;
     }
   }
