@@ -78,9 +78,12 @@ export function useNames(): (userId: string) => string | null {
   return useMemo(
     () => (userId: string) => {
       const name = known.get(userId);
-      return name === undefined ? userId : name;
+      if (name !== undefined) return name;
+      // Components call this while they are rendered: a read must not begin before.
+      queueMicrotask(() => names.want([userId]));
+      return userId;
     },
-    [known],
+    [names, known],
   );
 }
 

@@ -186,7 +186,7 @@ export const en = {
   member_actions: 'Actions for {name}',
   kick: 'Remove from the room',
   kick_ask: 'Remove {name} from the room? {name} cannot come back.',
-  mute_for: 'Mute for …',
+  mute_for: 'Mute:',
   unmute: 'Unmute',
   minutes: { one: '{count} minute', other: '{count} minutes' },
   hours: { one: '{count} hour', other: '{count} hours' },

@@ -210,8 +210,8 @@ export function RoomCard({ room }: { room: LobbyRoom | RoomView }) {
           </span>
           <span className="small quiet">{t('hosted_by', { name: nameOf(room.host) ?? t('unknown_user') })}</span>
           <span className="small quiet">
-            {t('members_of', { count: room.member_count, max: room.max_members })} ·{' '}
-            {t('closes_in', { time: spanOf(Date.parse(room.closes_at) - now) })}
+            <span className="whole">{t('members_of', { count: room.member_count, max: room.max_members })} · </span>
+            <span className="whole">{t('closes_in', { time: spanOf(Date.parse(room.closes_at) - now) })}</span>
           </span>
         </span>
         <span className={`chip ${isFull ? 'is-used' : 'is-free'}`}>{isFull ? t('full') : t(`step_${room.step}`)}</span>

@@ -202,7 +202,8 @@ function Header({
       )}
       <div className="room-head-text">
         <h1>{card.title}</h1>
-        <p className="room-head-line">
+        <div className="room-head-line">
+          {!isWide && <ConnectionMark />}
           <span className={`step-mark is-${card.step}`}>{isClosed ? t('closed') : t(`step_${card.step}`)}</span>
           <span className="store-name">{store.data?.name ?? ''}</span>
           {!isClosed && (
@@ -213,9 +214,8 @@ function Header({
             </span>
           )}
           {inside.length > 0 && <span className="here">{n('here_now', inside.length)}</span>}
-        </p>
+        </div>
       </div>
-      {!isWide && <ConnectionMark />}
       <div className="row">
         {button('search', 'search', t('search_messages'))}
         {isWide && button('calendar', 'date', t('jump_date'))}
