@@ -1,11 +1,18 @@
 /** The client of an installation. */
 
 import { Live, type LiveOptions } from './live/live.js';
+import { OPERATIONS } from './generated/operations.js';
 import { apiOf, requestOf, type Api, type OperationName, type ParamsOf, type ResultOf } from './rest/api.js';
 import { exportLines, type ExportLine, type ExportOptions } from './rest/export.js';
 import { Http, type Answer, type RequestOptions } from './rest/http.js';
 import { Problem, readProblem } from './rest/problem.js';
-import { memoryStorage, SessionTokens, SignedOut, type SessionStorage } from './session.js';
+import {
+  memoryStorage,
+  SessionTokens,
+  SignedOut,
+  type SessionStorage,
+  type SessionTokensAnswer,
+} from './session.js';
 import { tokenSource, type TokenSource, type Tokens } from './tokens.js';
 
 /** The options of a client. */
@@ -18,6 +25,11 @@ export interface BoxroomOptions {
   tokens?: Tokens;
   /** The place of the session. Default: memory. */
   storage?: SessionStorage;
+  /**
+   * The place of the refresh token: `body` (default) in `storage`, or `cookie` in a cookie of the command-service that
+   * scripts cannot read. With a cookie, use `tabsStorage` to share the access token between tabs.
+   */
+  session?: 'body' | 'cookie';
   /** Called when the session has ended and the user must sign in. */
   onSignedOut?: (reason: SignedOut) => void;
   /** The time in which a request is repeated, in milliseconds. Default: 30,000. */
@@ -42,11 +54,16 @@ export class Boxroom {
     // A bare `fetch` must be called on the global object.
     const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.queryUrls = urlsOf(options.queryUrl);
+    const hasCookie = options.session === 'cookie';
     this.session = new SessionTokens(
       options.storage ?? memoryStorage(),
-      (refreshToken, deadlineMs) =>
-        this.api.refreshSession({ body: { refresh_token: refreshToken } }, { deadlineMs }),
+      async (refreshToken, deadlineMs) => {
+        const params = refreshToken === undefined ? {} : { body: { refresh_token: refreshToken } };
+        return (await this.http.request<SessionTokensAnswer>(OPERATIONS.refreshSession, params, { deadlineMs })).data;
+      },
       (reason) => this.onSignedOut(reason),
+      undefined,
+      hasCookie,
     );
     this.tokens = options.tokens === undefined ? this.session : tokenSource(options.tokens);
     this.http = new Http({
@@ -55,6 +72,7 @@ export class Boxroom {
       tokens: this.tokens,
       deadlineMs: options.deadlineMs ?? 30_000,
       fetch: send,
+      hasCookie,
     });
     this.api = apiOf(this.http);
   }
@@ -91,9 +109,10 @@ export class Boxroom {
     return exportLines(this.http, options);
   }
 
-  /** Signs in a user or an operator. */
-  async signIn(userId: string, password: string): Promise<void> {
-    const answer = await this.api.openSession({ body: { user_id: userId, password } });
+  /** Signs in a user or an operator. The label names the device in the list of sessions. */
+  async signIn(userId: string, password: string, device?: string): Promise<void> {
+    const label = device === undefined ? {} : { device };
+    const answer = await this.api.openSession({ body: { user_id: userId, password, ...label } });
     this.reset();
     await this.session.store(answer);
   }

@@ -28,6 +28,13 @@ export type { Api, OperationName, ParamsOf, ResultOf } from './rest/api.js';
 export type { ExportLine, ExportOptions } from './rest/export.js';
 export type { Answer, RequestOptions } from './rest/http.js';
 export { NetworkError, Problem, type FieldError } from './rest/problem.js';
-export { memoryStorage, SignedOut, webStorage, type SessionStorage, type StoredSession } from './session.js';
+export {
+  memoryStorage,
+  SignedOut,
+  tabsStorage,
+  webStorage,
+  type SessionStorage,
+  type StoredSession,
+} from './session.js';
 export type { TokenSource, Tokens } from './tokens.js';
 export { uuidv7 } from './uuid.js';

@@ -7,7 +7,8 @@ import type { TokenSource } from './tokens.js';
 /** A stored session. */
 export interface StoredSession {
   access_token: string;
-  refresh_token: string;
+  /** Absent if the refresh token is in a cookie. */
+  refresh_token?: string;
   /** The times of issue and of expiry of the access token, in milliseconds since 1970. */
   issued_at: number;
   expires_at: number;
@@ -27,7 +28,7 @@ export interface SessionStorage {
 /** The tokens in an answer of the command-service. */
 export interface SessionTokensAnswer {
   access_token: string;
-  refresh_token: string;
+  refresh_token?: string;
   expires_in: number;
 }
 
@@ -73,6 +74,52 @@ export function webStorage(storage: Storage, key = 'boxroom.session'): SessionSt
   };
 }
 
+/** The time in which other tabs must answer, in milliseconds. */
+const ASK_MS = 100;
+
+type TabMessage = { ask: true } | { session: StoredSession | null };
+
+/**
+ * Keeps a session in the memory of all tabs of an origin, which pass it to each other. Nothing is written to a disk, so
+ * the session ends with the last tab, unless the refresh token is in a cookie.
+ */
+export function tabsStorage(name = 'boxroom.session'): SessionStorage & { close(): void } {
+  let stored: StoredSession | undefined;
+  let asking: Promise<void> | undefined;
+  let answered = () => {};
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = ({ data }: { data: TabMessage }) => {
+    if ('ask' in data) {
+      if (stored) channel.postMessage({ session: stored } satisfies TabMessage);
+    } else if (data.session === null) stored = undefined;
+    else if (!stored || data.session.issued_at > stored.issued_at) {
+      stored = data.session;
+      answered();
+    }
+  };
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ASK_MS);
+      answered = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      channel.postMessage({ ask: true } satisfies TabMessage);
+    });
+  return {
+    name,
+    load: async () => {
+      if (!stored) await (asking ??= ask());
+      return stored;
+    },
+    save: (session) => {
+      stored = session;
+      channel.postMessage({ session: session ?? null } satisfies TabMessage);
+    },
+    close: () => channel.close(),
+  };
+}
+
 type Locks = { request<T>(name: string, callback: () => Promise<T>): Promise<T> };
 
 /** The tokens of a session. */
@@ -83,14 +130,24 @@ export class SessionTokens implements TokenSource {
 
   constructor(
     private readonly storage: SessionStorage,
-    private readonly refresh: (refreshToken: string, deadlineMs: number) => Promise<SessionTokensAnswer>,
+    private readonly refresh: (refreshToken: string | undefined, deadlineMs: number) => Promise<SessionTokensAnswer>,
     private readonly onSignedOut: (reason: SignedOut) => void,
     private readonly locks = (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks,
+    /** True if the refresh token is in a cookie. */
+    private readonly hasCookie = false,
   ) {}
 
-  /** Returns true if there is a session. */
+  /** Returns true if there is a session. A cookie is not visible here: only a refresh tells. */
   async exists(): Promise<boolean> {
-    return (await this.storage.load()) !== undefined;
+    if ((await this.storage.load()) !== undefined) return true;
+    if (!this.hasCookie) return false;
+    try {
+      await this.refreshOnce(undefined);
+      return true;
+    } catch (error) {
+      if (error instanceof SignedOut) return false;
+      throw error;
+    }
   }
 
   /** Stores the tokens of a sign-in, after a running refresh; undefined removes them. */
@@ -100,7 +157,10 @@ export class SessionTokens implements TokenSource {
 
   async token(old?: string): Promise<string> {
     const session = await this.storage.load();
-    if (!session) throw new SignedOut();
+    if (!session) {
+      if (this.hasCookie) return this.refreshOnce(undefined);
+      throw new SignedOut();
+    }
     if (session.access_token !== old && isFresh(session)) return session.access_token;
     try {
       return await this.refreshOnce(old);
@@ -136,17 +196,18 @@ export class SessionTokens implements TokenSource {
 
   private async refreshNow(old: string | undefined): Promise<string> {
     const session = await this.storage.load();
-    if (!session) throw new SignedOut();
+    if (!session && !this.hasCookie) throw new SignedOut();
     // Another tab has refreshed the session meanwhile.
-    if (session.access_token !== old && isFresh(session)) return session.access_token;
+    if (session && session.access_token !== old && isFresh(session)) return session.access_token;
     const now = Date.now();
-    const { refreshed_at = now } = session;
+    const refreshed_at = session?.refreshed_at ?? now;
     // A repeat may end the session, so the access token is used up first.
-    const isLost = isRefreshLost(session);
+    const isLost = session !== undefined && isRefreshLost(session);
     if (isLost && session.access_token !== old && now < session.expires_at) return session.access_token;
-    if (session.refreshed_at === undefined) await this.storage.save({ ...session, refreshed_at });
+    if (session && session.refreshed_at === undefined) await this.storage.save({ ...session, refreshed_at });
     try {
-      const answer = await this.refresh(session.refresh_token, isLost ? REFRESH_MS : REFRESH_MS - (now - refreshed_at));
+      const deadlineMs = isLost ? REFRESH_MS : REFRESH_MS - (now - refreshed_at);
+      const answer = await this.refresh(session?.refresh_token, deadlineMs);
       const newer = await this.newerThan(session);
       if (newer) return newer.access_token;
       await this.storage.save(sessionOf(answer, Date.now()));
@@ -157,21 +218,23 @@ export class SessionTokens implements TokenSource {
       if (newer) return newer.access_token;
       await this.storage.save(undefined);
       const reason = new SignedOut(error);
-      this.onSignedOut(reason);
+      // Without a session before, the user was not signed in.
+      if (session) this.onSignedOut(reason);
       throw reason;
     }
   }
 
   /** Returns the session that has replaced this one; undefined if none has. Rejects if it was removed. */
-  private async newerThan(session: StoredSession): Promise<StoredSession | undefined> {
+  private async newerThan(session: StoredSession | undefined): Promise<StoredSession | undefined> {
     const stored = await this.storage.load();
-    if (!stored) throw new SignedOut();
-    return stored.refresh_token === session.refresh_token ? undefined : stored;
+    if (session && !stored) throw new SignedOut();
+    return stored?.access_token === session?.access_token ? undefined : stored;
   }
 }
 
 function sessionOf({ access_token, refresh_token, expires_in }: SessionTokensAnswer, now: number): StoredSession {
-  return { access_token, refresh_token, issued_at: now, expires_at: now + expires_in * 1000 };
+  const refresh = refresh_token === undefined ? {} : { refresh_token };
+  return { access_token, ...refresh, issued_at: now, expires_at: now + expires_in * 1000 };
 }
 
 /** Returns true if the answer to a refresh was lost, and the service does not give it again. */

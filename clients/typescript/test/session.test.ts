@@ -7,6 +7,7 @@ import {
   memoryStorage,
   NetworkError,
   SignedOut,
+  tabsStorage,
   type SessionStorage,
   type StoredSession,
 } from '../src/index.js';
@@ -93,7 +94,7 @@ test('tabs refresh a shared session one after another', async () => {
   const storage: SessionStorage = { ...memoryStorage(), name: 'shared' };
   const shared = locks();
   let number = 0;
-  const refresh = async (refreshToken: string) => {
+  const refresh = async (refreshToken: string | undefined) => {
     assert.equal(refreshToken, `refresh ${number}`);
     number += 1;
     return tokens(number);
@@ -251,4 +252,75 @@ test('a refusal other than of the refresh token keeps the session', async () => 
   await session.store(tokens(0, 0));
   await assert.rejects(session.token(), Problem);
   assert.equal(await session.exists(), true);
+});
+
+/** A function like a browser's `fetch` that keeps cookies, and sends them with the credentials only. */
+function browserFetch(jar: { cookie: string | undefined }): typeof fetch {
+  return async (input, init) => {
+    const headers = new Headers(init?.headers);
+    const isIncluded = init?.credentials === 'include';
+    if (isIncluded && jar.cookie !== undefined) headers.set('cookie', jar.cookie);
+    const response = await fetch(input, { ...init, headers });
+    const cookie = response.headers.getSetCookie()[0];
+    if (isIncluded && cookie !== undefined) jar.cookie = /Max-Age=0/.test(cookie) ? undefined : cookie.split(';')[0];
+    return response;
+  };
+}
+
+test('with a cookie, scripts never see the refresh token', async (context) => {
+  let number = 0;
+  const server = await HttpServer.start((response, request) => {
+    const isOfCookie = request.headers['boxroom-session'] === 'cookie';
+    const { refresh_token: _, ...answer } = tokens(number);
+    const cookie = (value: string) => ({ 'set-cookie': `boxroom_refresh=${value}; HttpOnly; SameSite=Strict` });
+    if (request.method === 'DELETE') {
+      assert.ok(isOfCookie);
+      return ok(204, undefined, cookie('; Max-Age=0'))(response, request);
+    }
+    if (request.url === '/sessions') {
+      assert.ok(isOfCookie);
+      return ok(200, answer, cookie('0'))(response, request);
+    }
+    if (request.url === '/sessions/refresh') {
+      assert.deepEqual([isOfCookie, request.body], [true, '']);
+      if (request.headers.cookie !== `boxroom_refresh=${number}`) {
+        return problem(401, 'invalid-refresh-token')(response, request);
+      }
+      number += 1;
+      return ok(200, { ...answer, access_token: `access ${number}` }, cookie(String(number)))(response, request);
+    }
+    assert.deepEqual([isOfCookie, request.headers.cookie], [false, undefined]);
+    return ok(200, {})(response, request);
+  });
+  context.after(() => server.stop());
+  const jar = { cookie: undefined };
+  const open = () => {
+    const storage = tabsStorage(`tabs of ${server.url}`);
+    context.after(() => storage.close());
+    const onSignedOut = () => assert.fail('signed out');
+    return new Boxroom({
+      commandUrl: server.url, queryUrl: server.url, session: 'cookie', storage, fetch: browserFetch(jar), onSignedOut,
+    });
+  };
+  const first = open();
+  assert.equal(await first.isSignedIn(), false);
+  await first.signIn('ana', 'correct horse');
+  await first.api.showMe();
+  // Another tab gets the access token from the first one.
+  const second = open();
+  await second.api.showMe();
+  assert.equal(number, 0);
+  assert.equal(server.requests.at(-1)?.headers.authorization, 'Bearer access 0');
+  await second.signOut();
+  assert.equal(await second.isSignedIn(), false);
+});
+
+test('with a cookie, a reload begins with a refresh', async (context) => {
+  const { refresh_token: _, ...answer } = tokens(1);
+  const server = await HttpServer.start(ok(200, answer), ok(200, {}));
+  context.after(() => server.stop());
+  const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url, session: 'cookie' });
+  assert.equal(await boxroom.isSignedIn(), true);
+  await boxroom.api.showMe();
+  assert.deepEqual(server.requests.map(({ url }) => url), ['/sessions/refresh', '/me']);
 });

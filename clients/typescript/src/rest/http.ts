@@ -28,6 +28,9 @@ const TEMPORARY = [408, 429, 502, 503, 504];
 /** Codes of refusals that only operators can change. */
 const LASTING = ['box-quarantined'];
 
+/** Operations that set, use or remove the cookie of a session. */
+const OF_COOKIE = ['open_session', 'refresh_session', 'close_session', 'close_all_sessions'];
+
 /** An operation of a service. */
 export interface Operation {
   readonly id: string;
@@ -73,6 +76,8 @@ export interface HttpOptions {
   tokens: TokenSource;
   deadlineMs: number;
   fetch: typeof fetch;
+  /** True if the refresh token is in a cookie. */
+  hasCookie?: boolean;
 }
 
 /** Sends requests to the services. */
@@ -121,7 +126,7 @@ export class Http {
       const headers = this.headers(operation, token, body, key);
       const result = await this.attempt(
         `${all[index]}${path}`,
-        { method: operation.method, headers, body },
+        { method: operation.method, headers, body, ...this.credentials(operation) },
         operation.id === REFRESH ? Date.now() + REFRESH_ATTEMPT_MS : deadline,
         options,
         isWhole,
@@ -153,11 +158,20 @@ export class Http {
     return operation.open && !options.withToken ? undefined : this.options.tokens.token();
   }
 
+  private usesCookie({ id }: Operation): boolean {
+    return this.options.hasCookie === true && OF_COOKIE.includes(id);
+  }
+
+  private credentials(operation: Operation): { credentials?: 'include' } {
+    return this.usesCookie(operation) ? { credentials: 'include' } : {};
+  }
+
   private headers(operation: Operation, token: string | undefined, body: string | undefined, key: string) {
     const headers: Record<string, string> = {};
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (operation.service === 'command') headers['idempotency-key'] = key;
+    if (this.usesCookie(operation)) headers['boxroom-session'] = 'cookie';
     const position = operation.method === 'GET' ? this.positions.header() : undefined;
     if (position !== undefined) headers['min-position'] = position;
     return headers;
@@ -166,7 +180,12 @@ export class Http {
   /** Returns a successful response, with its whole body or as soon as it begins; or the error. */
   private async attempt(
     url: string,
-    request: { method: string; headers: Record<string, string>; body: string | undefined },
+    request: {
+      method: string;
+      headers: Record<string, string>;
+      body: string | undefined;
+      credentials?: 'include';
+    },
     deadline: number,
     { signal }: RequestOptions,
     isWhole: boolean,

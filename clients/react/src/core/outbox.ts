@@ -1,0 +1,119 @@
+/** Messages of a room that are being sent. */
+
+import { NetworkError, Problem, uuidv7, type Boxroom } from '@boxroom/client';
+import type { Database, Draft } from '@boxroom/client/store';
+
+/** The time in which the service remembers the key of a message, in milliseconds. */
+const KEY_LIFETIME_MS = 23 * 60 * 60 * 1000;
+
+/** The time in which a message is repeated before it counts as failed, in milliseconds. */
+const SEND_MS = 60_000;
+
+/** Messages that are being sent, one after another. They survive a reload if the database does. */
+export class Outbox {
+  private readonly entries = new Map<string, Draft>();
+  /** The keys of own messages whose events have arrived. */
+  private readonly arrived = new Set<string>();
+  private sending: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(
+    private readonly client: Boxroom,
+    private readonly database: Database,
+    private readonly roomId: string,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** The messages that are being sent or have failed, the oldest first. */
+  get drafts(): readonly Draft[] {
+    return [...this.entries.values()];
+  }
+
+  /** Continues with the messages of an earlier page. */
+  async restore(): Promise<void> {
+    const stored = await this.database.drafts(this.roomId);
+    for (const draft of stored) {
+      if (this.entries.has(draft.key) || this.arrived.has(draft.key)) continue;
+      this.entries.set(draft.key, draft);
+      if (draft.state === 'failed') continue;
+      // Beyond this time another try could store the message twice.
+      if (Date.now() - draft.created_at > KEY_LIFETIME_MS) {
+        await this.put({ ...draft, state: 'failed', code: 'expired' });
+      } else this.transmit(draft.key);
+    }
+    this.onChange();
+  }
+
+  /** Sends a message. Returns its key. */
+  async send(body: string, replyTo?: string): Promise<string> {
+    const key = uuidv7();
+    const draft: Draft = {
+      key,
+      room_id: this.roomId,
+      body,
+      reply_to: replyTo,
+      created_at: Date.now(),
+      state: 'sending',
+    };
+    await this.put(draft);
+    this.transmit(key);
+    return key;
+  }
+
+  /** Sends a failed message again, with the same key. */
+  async retry(key: string): Promise<void> {
+    const draft = this.entries.get(key);
+    if (draft?.state !== 'failed') return;
+    const { code: _, ...rest } = draft;
+    await this.put({ ...rest, state: 'sending' });
+    this.transmit(key);
+  }
+
+  /** Removes a failed message. */
+  async discard(key: string): Promise<void> {
+    if (this.entries.get(key)?.state === 'failed') await this.remove(key);
+  }
+
+  /** Removes a message whose event has arrived. */
+  onArrived(key: string): void {
+    this.arrived.add(key);
+    if (this.entries.has(key)) void this.remove(key);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  private transmit(key: string): void {
+    this.sending = this.sending.then(() => this.transmitNow(key)).catch(() => {});
+  }
+
+  private async transmitNow(key: string): Promise<void> {
+    const draft = this.entries.get(key);
+    if (!draft || this.closed || draft.state === 'failed') return;
+    const reply = draft.reply_to === undefined ? {} : { reply_to: draft.reply_to };
+    const body = { body: draft.body, read_marker: true, ...reply };
+    let next: Draft;
+    try {
+      await this.client.api.postMessage({ room: this.roomId, body }, { idempotencyKey: key, deadlineMs: SEND_MS });
+      next = { ...draft, state: 'stored' };
+    } catch (error) {
+      const code = error instanceof Problem ? error.code : error instanceof NetworkError ? 'network' : 'signed-out';
+      next = { ...draft, state: 'failed', code };
+    }
+    // The event may have arrived before the answer.
+    if (this.entries.has(key)) await this.put(next);
+  }
+
+  private async put(draft: Draft): Promise<void> {
+    this.entries.set(draft.key, draft);
+    this.onChange();
+    await this.database.apply(this.roomId, { drafts: [draft] }).catch(() => {});
+  }
+
+  private async remove(key: string): Promise<void> {
+    this.entries.delete(key);
+    this.onChange();
+    await this.database.apply(this.roomId, { sent: [key] }).catch(() => {});
+  }
+}
