@@ -44,14 +44,17 @@ impl Client {
     }
 }
 
-/// Compiles the client and runs its tests.
+/// Compiles the client, its hooks for React and the web page, and runs their tests that need no services.
 pub(crate) async fn test() -> anyhow::Result<()> {
     let checkout = Checkout::current()?;
     let run = move || {
         let node = tools::node()?;
         console::print(&format!("Node is {}", node.program.display()));
         let package = tools::install_typescript_client(&checkout)?;
-        tools::npm(&package, &["test"])
+        tools::npm(&package, &["test"])?;
+        tools::build_page(&checkout)?;
+        tools::npm(&checkout.repository.join("web"), &["run", "check"])?;
+        tools::npm(&checkout.repository.join("clients/react"), &["test"])
     };
     tokio::task::spawn_blocking(run).await?
 }

@@ -29,6 +29,7 @@ mod limits;
 mod many_streams;
 mod nginx;
 mod outages;
+mod page;
 mod presence;
 mod projector_crash;
 mod rebuild;

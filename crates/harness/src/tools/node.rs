@@ -45,7 +45,7 @@ pub fn node() -> anyhow::Result<Node> {
     Ok(Node { program, npm })
 }
 
-/// The packages of the web page, in the order in which they are built.
+/// The packages of the web page, each after those that it uses.
 const PAGE: [&str; 3] = ["clients/typescript", "clients/react", "web"];
 
 /// Installs the pinned development dependencies of the TypeScript client. Returns its folder.
@@ -57,8 +57,10 @@ pub fn install_typescript_client(checkout: &Checkout) -> anyhow::Result<PathBuf>
 /// Installs and builds the web page. Returns the folder of its files.
 pub fn build_page(checkout: &Checkout) -> anyhow::Result<PathBuf> {
     let _lock = lock(checkout)?;
-    for package in PAGE {
-        npm(&install(checkout, package)?, &["run", "build"])?;
+    let packages: Vec<PathBuf> = PAGE.iter().map(|package| install(checkout, package)).collect::<Result<_, _>>()?;
+    // The first one is built with the second one.
+    for package in &packages[1..] {
+        npm(package, &["run", "build"])?;
     }
     Ok(checkout.repository.join("web/dist"))
 }
