@@ -74,8 +74,9 @@ export async function request(service, method, path, { token, body, key } = {}) 
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
-    if ((response.status === 429 || response.status === 503) && round < 20) {
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)));
+    const seconds = Number(response.headers.get('retry-after') ?? 1);
+    if ((response.status === 429 || response.status === 503) && round < 20 && seconds <= 5) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
       continue;
     }
     const text = await response.text();
