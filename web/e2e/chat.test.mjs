@@ -238,15 +238,16 @@ test('the page starts without a network', async () => {
   const ana = await register('ana');
   const page = await open(browser);
   await signIn(page, ana);
-  await page.evaluate(() => navigator.serviceWorker.ready);
   await until('the worker', () =>
-    page.evaluate(async () => (await caches.keys()).length > 0 && navigator.serviceWorker.controller !== null),
+    page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      return registration?.active?.state === 'activated' && navigator.serviceWorker.controller !== null;
+    }),
   );
   await page.context().setOffline(true);
   await page.reload();
-  await page.getByText('Boxroom cannot be reached.').waitFor({ timeout: 45_000 });
+  await page.getByText('Boxroom cannot be reached.').waitFor();
   await page.context().setOffline(false);
-  await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByText('You are in no room yet.').waitFor();
   noProblems(page);
   await close(page);

@@ -61,6 +61,9 @@ export function fresh(prefix) {
   return `${prefix}-${Date.now().toString(36)}${process.pid.toString(36)}${count}`;
 }
 
+/** The position of the last command: the next read includes it. */
+let position;
+
 /** Sends a request of a user or an operator to a service. */
 export async function request(service, method, path, { token, body, key } = {}) {
   const url = (service === 'query' ? options.query_url : options.command_url) + path;
@@ -71,15 +74,18 @@ export async function request(service, method, path, { token, body, key } = {}) 
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...(key ? { 'idempotency-key': key } : {}),
+        ...(service === 'query' && position ? { 'min-position': position } : {}),
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
-    if ((response.status === 429 || response.status === 503) && round < 20) {
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)));
+    const seconds = Number(response.headers.get('retry-after') ?? 1);
+    if ((response.status === 429 || response.status === 503) && round < 20 && seconds <= 5) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
       continue;
     }
     const text = await response.text();
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    position = response.headers.get('event-position') ?? position;
     return text === '' ? undefined : JSON.parse(text);
   }
 }
@@ -116,6 +122,8 @@ export async function openRoom(host, change = {}) {
   const { box, store } = await installBox();
   const body = { store_id: store, title: 'Lunch', max_members: 8, ...change };
   const { id } = await request('command', 'POST', `/boxes/${box}/rooms`, { token: host.token, body });
+  // The page reads without the position of this command.
+  await request('query', 'GET', `/rooms/${id}`, { token: host.token });
   return id;
 }
 

@@ -165,7 +165,13 @@ function View({ session, route, isWide }: { session: PageSession; route: Route; 
     case 'settings':
       return <SettingsView session={session} />;
     default:
-      return isWide ? <Empty icon="chat" text={t('choose_room')} /> : <RoomsView />;
+      if (!isWide) return <RoomsView />;
+      return (
+        <>
+          <h1 className="hidden">{t('rooms_title')}</h1>
+          <Empty icon="chat" text={t('choose_room')} />
+        </>
+      );
   }
 }
 

@@ -50,6 +50,11 @@ export class PageSession {
   async start(): Promise<void> {
     this.closeChat();
     this.set({ kind: 'starting' });
+    if (!navigator.onLine) {
+      // Without a network the requests would be repeated for a long time.
+      addEventListener('online', () => void this.start(), { once: true });
+      return this.set({ kind: 'unreachable' });
+    }
     try {
       if (!(await this.client.isSignedIn())) return this.set({ kind: 'out', ended: false });
       await this.enter();

@@ -168,7 +168,8 @@ export function Dialog({
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        // A dialog above this one closes alone.
+        if (event.target === ref.current) onClose();
       }}
       onClick={(event) => event.target === ref.current && onClose()}
     >

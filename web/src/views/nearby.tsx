@@ -2,7 +2,7 @@
 
 import type { LobbyRoom } from '@boxroom/client';
 import { useBoxroom, useNames, type RoomView } from '@boxroom/react';
-import { useMemo, useState, type FormEvent } from 'react';
+import { useEffect, useMemo, useState, type FormEvent } from 'react';
 import { useAction, useLoad, useNow, useTitle } from '../lib/hooks.js';
 import { place as storedPlace, setPlace as storePlace } from '../lib/preferences.js';
 import { hrefOf } from '../lib/router.js';
@@ -13,8 +13,9 @@ import { toast } from '../ui/toasts.js';
 import { useLobby, type Area } from './lobby.js';
 import { BoxMap } from './map.js';
 
-/** The radius of the lobby, in metres. */
+/** The radius of the lobby around a chosen place, and around all boxes, in metres. */
 const RADIUS = 10_000;
+const WIDE_RADIUS = 100_000;
 
 /** A choice of boxes: all, those of a postal code, or the nearest ones. */
 type Place = { kind: 'all' } | { kind: 'zip'; zip: string } | { kind: 'near'; near: string };
@@ -56,14 +57,20 @@ export function NearbyView({ tab }: { tab: 'boxes' | 'lobby' }) {
     const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     const latitude = mean(boxes.map((box) => box.latitude)).toFixed(3);
     const longitude = mean(boxes.map((box) => box.longitude)).toFixed(3);
-    return { near: `${latitude},${longitude}`, radius: RADIUS };
+    return { near: `${latitude},${longitude}`, radius: WIDE_RADIUS };
   }, [place, boxes]);
   const rooms = useLobby(area);
   const byBox = useMemo(() => new Map(rooms?.map((room) => [room.box_id, room])), [rooms]);
-  // The lobby is newer than the list: it knows which boxes are in use now.
-  const isUsed = (box: { box_id: string; status: string; kind: string }) =>
-    rooms && box.kind === 'shared' && box.status !== 'out_of_service' ? byBox.has(box.box_id) : box.status === 'in_use';
-  const stateOf = (box: { box_id: string; status: string; kind: string }): TextKey =>
+  const openIds = rooms?.map(({ room_id }) => room_id).sort().join(' ');
+  const [shownIds, setShownIds] = useState<string>();
+  useEffect(() => {
+    // A room was opened or closed: other boxes are free.
+    if (openIds === undefined) return;
+    if (shownIds !== undefined && shownIds !== openIds) reload();
+    setShownIds(openIds);
+  }, [openIds, shownIds, reload]);
+  const isUsed = (box: { box_id: string; status: string }) => byBox.has(box.box_id) || box.status === 'in_use';
+  const stateOf = (box: { box_id: string; status: string }): TextKey =>
     box.status === 'out_of_service' ? 'box_out_of_service' : isUsed(box) ? 'box_in_use' : 'box_free';
   return (
     <div className="view nearby">

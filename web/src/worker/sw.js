@@ -29,7 +29,7 @@ self.addEventListener('fetch', (event) => {
   if (!url.pathname.startsWith(new URL('./', location.href).pathname)) return;
   if (request.mode === 'navigate') event.respondWith(fresh(request, './'));
   else if (url.pathname.endsWith('/config.json')) event.respondWith(fresh(request, request));
-  else event.respondWith(caches.match(request).then((found) => found ?? fetch(request)));
+  else event.respondWith(caches.match(request, { ignoreVary: true }).then((found) => found ?? fetch(request)));
 });
 
 /** Answers from the network, and from the cache if there is none. */
@@ -40,7 +40,7 @@ async function fresh(request, key) {
     if (response.ok) await cache.put(key, response.clone());
     return response;
   } catch (error) {
-    const found = await cache.match(key);
+    const found = await cache.match(key, { ignoreVary: true });
     if (found) return found;
     throw error;
   }

@@ -202,8 +202,6 @@ export function Composer({
           maxLength={MAX_LENGTH}
           aria-label={label}
           placeholder={label}
-          role="combobox"
-          aria-expanded={isListOpen}
           aria-autocomplete="list"
           aria-controls={isListOpen ? `${id}-list` : undefined}
           aria-activedescendant={isListOpen ? `${id}-${chosen}` : undefined}

@@ -62,12 +62,34 @@ export function VirtualList({
   const anchor = useRef<Anchor | undefined>(start === undefined ? undefined : { key: start, top: 80 });
   const isStuck = useRef(start === undefined);
   const height = useRef(800);
+  /** The last known position of the scroller. */
+  const lastTop = useRef(0);
   const shown = useRef<[number, number]>([0, 0]);
+  const shownKeys = useRef(keys);
   const [, render] = useReducer((count: number) => count + 1, 0);
   const callbacks = useRef({ onNearStart, onNearEnd, onVisible });
   callbacks.current = { onNearStart, onNearEnd, onVisible };
 
+  const remember = useCallback(() => {
+    const box = scroller.current;
+    if (!box || !list.current) return;
+    lastTop.current = box.scrollTop;
+    isStuck.current = box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
+    const edge = box.getBoundingClientRect().top;
+    for (const element of list.current.children) {
+      const { top, bottom } = element.getBoundingClientRect();
+      if (bottom <= edge || top >= edge + box.clientHeight) continue;
+      anchor.current = { key: (element as HTMLElement).dataset['key'] ?? '', top: top - edge };
+      return;
+    }
+    // After a long way none of the rows here is in the document: the position decides.
+    anchor.current = anchorAt(layout, shownKeys.current, box.scrollTop);
+  }, [layout]);
+
+  // The user may have scrolled, and the event be on its way.
+  if (scroller.current && Math.abs(scroller.current.scrollTop - lastTop.current) > 1) remember();
   layout.setKeys(keys);
+  shownKeys.current = keys;
   const place = () => {
     const index = anchor.current && layout.indexOf(anchor.current.key);
     if (isStuck.current || index === undefined) return layout.total - height.current;
@@ -87,6 +109,7 @@ export function VirtualList({
     if (isStuck.current) {
       const end = box.scrollHeight - box.clientHeight;
       if (Math.abs(box.scrollTop - end) > 1) box.scrollTop = end;
+      lastTop.current = box.scrollTop;
       return;
     }
     if (!anchor.current) return;
@@ -95,18 +118,7 @@ export function VirtualList({
     const top = element.getBoundingClientRect().top - box.getBoundingClientRect().top;
     const moved = top - anchor.current.top;
     if (Math.abs(moved) > 0.5) box.scrollTop += moved;
-  }, []);
-
-  const remember = useCallback(() => {
-    const box = scroller.current;
-    if (!box || !list.current) return;
-    const edge = box.getBoundingClientRect().top;
-    for (const element of list.current.children) {
-      const { top, bottom } = element.getBoundingClientRect();
-      if (bottom <= edge) continue;
-      anchor.current = { key: (element as HTMLElement).dataset['key'] ?? '', top: top - edge };
-      return;
-    }
+    lastTop.current = box.scrollTop;
   }, []);
 
   /** Measures the rows. Returns true if a height has changed. */
@@ -162,19 +174,13 @@ export function VirtualList({
   const onScroll = () => {
     const box = scroller.current;
     if (!box) return;
-    isStuck.current = box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
     remember();
     const [first, last] = rangeAt(box.scrollTop);
     const [shownFirst, shownLast] = shown.current;
     // A row before its turn is rendered with the next ones.
     const isMissing = layout.range(Math.max(box.scrollTop - OVERSCAN / 2, 0), box.scrollTop)[0] < shownFirst
       || layout.range(0, box.scrollTop + height.current + OVERSCAN / 2)[1] > shownLast;
-    if (isMissing || shownFirst > last || shownLast < first) {
-      const isOutside = !list.current || shownFirst >= last || shownLast <= first;
-      // After a long way none of the rows here is in the document: the position decides.
-      if (isOutside) anchor.current = anchorAt(layout, keys, box.scrollTop);
-      render();
-    }
+    if (isMissing || shownFirst > last || shownLast < first) render();
     report();
   };
 
