@@ -32,7 +32,7 @@ pub struct PageArgs {
     page: Option<PathBuf>,
 
     /// The address at which the page finds the command-service; that of the page if not given. Another origin must be
-    /// of the same site, and must permit the page with BOXROOM_ALLOWED_ORIGINS
+    /// of the same site, and must permit the page with `BOXROOM_ALLOWED_ORIGINS`
     #[arg(long, env = "BOXROOM_PAGE_COMMAND_URL", value_name = "URL")]
     page_command_url: Option<Url>,
 }
