@@ -1,4 +1,5 @@
-//! The visibility of private boxes and their rooms: for the users that an operator has allowed, for moderators and operators.
+//! The visibility of private boxes and their rooms: for the users that an operator has allowed, for moderators and for
+//! operators.
 
 use domain::BoxId;
 use service_kit::auth::Caller;

@@ -109,8 +109,8 @@ impl ListRooms {
     }
 }
 
-/// Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and for
-/// operators.
+/// Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and
+/// for operators.
 ///
 /// With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
 #[utoipa::path(

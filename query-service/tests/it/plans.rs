@@ -31,7 +31,8 @@ const FILL: &str = "
         array_to_tsvector(array['store', n::text])
     from generate_series(1, 100000) n;
     insert into boxes
-    select 'b' || n, case when n % 100 = 30 then 'private' else 'shared' end, lpad((n % 1000)::text, 5, '0'), 'Street', '',
+    select 'b' || n, case when n % 100 = 30 then 'private' else 'shared' end, lpad((n % 1000)::text, 5, '0'),
+        'Street', '',
         47 + 8 * (n * 0.618034 - floor(n * 0.618034)),
         6 + 9 * (n * 0.754878 - floor(n * 0.754878)), case when n % 10 = 1 then 'out_of_service' else 'in_service' end,
         null, case when n % 10 = 0 then 'b' || n || '.1' end, timestamptz '2026-01-01' + n * interval '1 second'

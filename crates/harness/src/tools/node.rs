@@ -17,8 +17,8 @@ use crate::{
 const OLDEST: u32 = 20;
 
 const NOT_FOUND: &str = "\
-Node 20 or later and npm are missing: the TypeScript client and the web page are built with them. Install them so that `node` and \
-`npm` are on the path, or name the program of Node in BOXROOM_NODE, with npm beside it or on the path";
+Node 20 or later and npm are missing: the TypeScript client and the web page are built with them. Install them so that \
+`node` and `npm` are on the path, or name the program of Node in BOXROOM_NODE, with npm beside it or on the path";
 
 /// An installed Node.
 #[derive(Debug, Clone, PartialEq, Eq)]
