@@ -312,8 +312,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and for
-         *     operators.
+         * Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and
+         *     for operators.
          * @description With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
          */
         get: operations["list_rooms"];
