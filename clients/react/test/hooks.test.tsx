@@ -35,7 +35,10 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 /** Shows a room of the service with all hooks. */
 async function show(context: TestContext, service: Service): Promise<{ state: State }> {
   const client = new Boxroom({
-    commandUrl: 'http://boxroom.test', queryUrl: 'http://boxroom.test', tokens: 'token', fetch: service.fetch,
+    commandUrl: 'http://boxroom.test',
+    queryUrl: 'http://boxroom.test',
+    tokens: 'token',
+    fetch: service.fetch,
     live: { WebSocket: service.WebSocket, longestDelayMs: 10 },
   });
   const chat = new hooks.Chat({ client, userId: 'ana' });
@@ -52,7 +55,13 @@ async function show(context: TestContext, service: Service): Promise<{ state: St
     return null;
   }
   const root = createRoot(document.createElement('div'));
-  await act(async () => root.render(<hooks.BoxroomProvider chat={chat}><Room /></hooks.BoxroomProvider>));
+  await act(async () =>
+    root.render(
+      <hooks.BoxroomProvider chat={chat}>
+        <Room />
+      </hooks.BoxroomProvider>,
+    ),
+  );
   context.after(async () => {
     await act(async () => root.unmount());
     chat.close();
@@ -71,17 +80,34 @@ test('a room shows its messages, and follows changes', async (context) => {
   assert.equal(shown.state.room.me?.host, true);
   assert.equal(shown.state.unread, 3);
   service.posted(6, 'ben', 'second');
-  service.event('message_edited', { message_id: '5', body: 'changed', erased: false, mentions: [], mentions_all: false });
+  service.event('message_edited', {
+    message_id: '5',
+    body: 'changed',
+    erased: false,
+    mentions: [],
+    mentions_all: false,
+  });
   service.event('reaction_added', { message_id: '6', emoji: '👍', user_id: 'ana' });
   service.event('member_joined', { user_id: 'cem', nickname: 'Cem' });
   service.event('room_changed', { title: 'Dinner', title_erased: false });
   service.push({ type: 'signal', room_id: ROOM_ID, kind: 'typing', user_id: 'ben' });
   service.push({ type: 'unread', room_id: ROOM_ID, unread: 4 });
-  service.push({ type: 'alarm', id: 'a', kind: 'mention', at: '2026-11-30T12:00:00.000Z', room_id: ROOM_ID, by: 'ben', count: 1 });
+  service.push({
+    type: 'alarm',
+    id: 'a',
+    kind: 'mention',
+    at: '2026-11-30T12:00:00.000Z',
+    room_id: ROOM_ID,
+    by: 'ben',
+    count: 1,
+  });
   await until('the alarm', () => shown.state.alarms.alarms.length === 1);
   assert.deepEqual(bodies(shown.state), ['changed', 'second']);
   assert.deepEqual(shown.state.messages.messages[1]?.reactions, { '👍': ['ana'] });
-  assert.deepEqual(shown.state.room.members.map(({ user_id }) => user_id), ['ana', 'ben', 'cem']);
+  assert.deepEqual(
+    shown.state.room.members.map(({ user_id }) => user_id),
+    ['ana', 'ben', 'cem'],
+  );
   assert.equal(shown.state.room.card?.title, 'Dinner');
   assert.deepEqual(shown.state.presence.typing, ['ben']);
   assert.equal(shown.state.unread, 4);
@@ -113,7 +139,11 @@ test('a refused message fails, and can be sent again', async (context) => {
 
 test('a window away from the end counts new messages, and returns', async (context) => {
   const service = new Service();
-  service.messages = Array.from({ length: 300 }, (_, index) => ({ id: index + 1, author: 'ben', body: `${index + 1}` }));
+  service.messages = Array.from({ length: 300 }, (_, index) => ({
+    id: index + 1,
+    author: 'ben',
+    body: `${index + 1}`,
+  }));
   const shown = await show(context, service);
   assert.deepEqual([shown.state.messages.messages.length, shown.state.messages.hasEarlier], [50, true]);
   await act(async () => shown.state.messages.loadEarlier?.());

@@ -74,10 +74,16 @@ function Entry({ room, isCurrent }: { room: MyRoomView; isCurrent: boolean }) {
     ? t('no_messages')
     : isHidden
       ? t('blocked_message')
-      : (last.preview === null ? t('preview_deleted') : `${nameOf(last.author) ?? t('unknown_user')}: ${last.preview}`);
+      : last.preview === null
+        ? t('preview_deleted')
+        : `${nameOf(last.author) ?? t('unknown_user')}: ${last.preview}`;
   return (
     <li>
-      <a className="room-entry" href={hrefOf({ name: 'room', room: room.room_id })} aria-current={isCurrent || undefined}>
+      <a
+        className="room-entry"
+        href={hrefOf({ name: 'room', room: room.room_id })}
+        aria-current={isCurrent || undefined}
+      >
         <span className={`room-mark ${room.status === 'open' ? '' : 'is-closed'}`}>
           <Icon name={room.locked ? 'lock' : 'chat'} />
         </span>

@@ -11,8 +11,17 @@ import { Choice, Dialog, Field, FormError, Loading, PasswordField } from '../ui/
 import { toast } from '../ui/toasts.js';
 
 const KINDS = [
-  'reply', 'mention', 'reaction', 'message_after_silence', 'kicked', 'made_host', 'room_extended', 'closing_soon',
-  'room_closed', 'order_arrived', 'door_opened',
+  'reply',
+  'mention',
+  'reaction',
+  'message_after_silence',
+  'kicked',
+  'made_host',
+  'room_extended',
+  'closing_soon',
+  'room_closed',
+  'order_arrived',
+  'door_opened',
 ] as const;
 
 /** The view. */
@@ -98,7 +107,14 @@ function Profile({ userId, nickname, onChange }: { userId: string; nickname: str
       <h2>{t('profile')}</h2>
       <p className="quiet">@{userId}</p>
       <form onSubmit={(event) => void submit(event)}>
-        <Field label={t('nickname')} required maxLength={40} autoComplete="nickname" value={name} onChange={(event) => setName(event.target.value)} />
+        <Field
+          label={t('nickname')}
+          required
+          maxLength={40}
+          autoComplete="nickname"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <FormError text={error} />
         <button className="button" disabled={busy || name === nickname}>
           {t('change_nickname')}
@@ -126,7 +142,13 @@ function Password() {
     <section>
       <h2>{t('change_password')}</h2>
       <form onSubmit={(event) => void submit(event)}>
-        <PasswordField label={t('old_password')} autoComplete="current-password" required value={old} onChange={(event) => setOld(event.target.value)} />
+        <PasswordField
+          label={t('old_password')}
+          autoComplete="current-password"
+          required
+          value={old}
+          onChange={(event) => setOld(event.target.value)}
+        />
         <PasswordField
           label={t('new_password')}
           hint={t('password_hint')}
@@ -179,7 +201,13 @@ function Notifications({ preferences, onChange }: { preferences: Record<string, 
   );
 }
 
-function QuietHours({ hours, onChange }: { hours: { from: string; to: string; time_zone: string } | null; onChange: () => void }) {
+function QuietHours({
+  hours,
+  onChange,
+}: {
+  hours: { from: string; to: string; time_zone: string } | null;
+  onChange: () => void;
+}) {
   const { t } = useWords();
   const client = useBoxroom();
   const zone = hours?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -209,7 +237,13 @@ function QuietHours({ hours, onChange }: { hours: { from: string; to: string; ti
         {isOn && (
           <>
             <div className="row">
-              <Field label={t('from')} type="time" required value={from} onChange={(event) => setFrom(event.target.value)} />
+              <Field
+                label={t('from')}
+                type="time"
+                required
+                value={from}
+                onChange={(event) => setFrom(event.target.value)}
+              />
               <Field label={t('to')} type="time" required value={to} onChange={(event) => setTo(event.target.value)} />
             </div>
             <p className="small quiet">{t('time_zone', { zone })}</p>
@@ -358,7 +392,7 @@ async function exported(client: ReturnType<typeof useBoxroom>): Promise<string> 
   for (let round = 0; round < 20; round += 1) {
     const text = String(await client.api.exportMe(cursor === undefined ? {} : { cursor }, { deadlineMs: 600_000 }));
     const page = text.split('\n').filter((line) => line !== '');
-    const types = page.map((line) => (JSON.parse(line) as { type: string; cursor?: string }));
+    const types = page.map((line) => JSON.parse(line) as { type: string; cursor?: string });
     if (types.at(-1)?.type === 'end') return [...lines, ...page, ''].join('\n');
     const last = types.findLastIndex(({ type }) => type === 'cursor');
     if (last < 0) break;

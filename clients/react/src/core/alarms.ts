@@ -51,7 +51,10 @@ export class AlarmList {
   async markRead(): Promise<void> {
     if (this.upTo === undefined) return;
     await this.client.api.readAlarms({ body: { up_to: this.upTo } });
-    this.show(this.state.get().alarms.map((alarm) => ({ ...alarm, read: true })), 0);
+    this.show(
+      this.state.get().alarms.map((alarm) => ({ ...alarm, read: true })),
+      0,
+    );
   }
 
   onAlarm(alarm: Items['alarm']): void {

@@ -155,7 +155,15 @@ export class Chat {
     const isOffline = typeof navigator !== 'undefined' && navigator.onLine === false;
     const isBehind = [...this.open.values()].some(({ model }) => model.state.get().behind);
     this.connection.set(
-      this.stopped ? 'stopped' : isOffline ? 'offline' : !this.connected ? 'reconnecting' : isBehind ? 'behind' : 'live',
+      this.stopped
+        ? 'stopped'
+        : isOffline
+          ? 'offline'
+          : !this.connected
+            ? 'reconnecting'
+            : isBehind
+              ? 'behind'
+              : 'live',
     );
   }
 }

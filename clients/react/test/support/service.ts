@@ -57,7 +57,13 @@ export class Service {
   posted(id: number, author: string, body: string, more: object = {}): void {
     this.messages.push({ id, author, body });
     const data = {
-      message_id: String(id), author, body, erased: false, reply_to: null, mentions: [], mentions_all: false,
+      message_id: String(id),
+      author,
+      body,
+      erased: false,
+      reply_to: null,
+      mentions: [],
+      mentions_all: false,
     };
     this.event('message_posted', data, { by: author, ...more });
   }
@@ -72,7 +78,10 @@ export class Service {
     if (frame.type === 'hello') {
       const resumed = frame.rooms?.[0]?.v;
       reply({
-        type: 'welcome', session: 's', heartbeat_ms: 25_000, expires_in_ms: 900_000,
+        type: 'welcome',
+        session: 's',
+        heartbeat_ms: 25_000,
+        expires_in_ms: 900_000,
         resumed: resumed === undefined ? {} : { [ROOM]: resumed },
       });
       if (resumed !== undefined) reply({ type: 'subscribed', room_id: ROOM, head_v: this.v, recovered: true });
@@ -101,7 +110,13 @@ export class Service {
     if (method !== 'GET') return new Response(null, { status: 204 });
     if (path === `/rooms/${ROOM}`) return Response.json(this.card());
     if (path === `/rooms/${ROOM}/members`) {
-      const member = (user_id: string) => ({ user_id, nickname: user_id, joined_at: AT, host: user_id === 'ana', co_host: false });
+      const member = (user_id: string) => ({
+        user_id,
+        nickname: user_id,
+        joined_at: AT,
+        host: user_id === 'ana',
+        co_host: false,
+      });
       return Response.json({ items: [member('ana'), member('ben')], next: null });
     }
     if (path === `/rooms/${ROOM}/events`) return Response.json({ items: [], next: null, head_v: this.v });
@@ -118,8 +133,17 @@ export class Service {
   private page(query: URLSearchParams) {
     const limit = Number(query.get('limit'));
     const view = ({ id, author, body }: (typeof this.messages)[number]) => ({
-      message_id: String(id), room_id: ROOM, author, body, deleted: false, erased: false, mentions: [],
-      mentions_all: false, posted_at: AT, reactions: {}, reply_to: null,
+      message_id: String(id),
+      room_id: ROOM,
+      author,
+      body,
+      deleted: false,
+      erased: false,
+      mentions: [],
+      mentions_all: false,
+      posted_at: AT,
+      reactions: {},
+      reply_to: null,
     });
     const before = Number(query.get('before') ?? query.get('around') ?? Infinity) + (query.has('around') ? 2 : 0);
     const after = Number(query.get('after') ?? 0);
@@ -130,9 +154,22 @@ export class Service {
 
   private card() {
     return {
-      room_id: ROOM, box_id: 'locker-7', store_id: 'noodles', title: 'Lunch', title_erased: false, status: 'open',
-      host: 'ana', member_count: 2, max_members: 4, locked: false, step: 'gathering', opened_at: AT, closes_at: AT,
-      v: this.v, slow_mode_seconds: 0, pinned: [],
+      room_id: ROOM,
+      box_id: 'locker-7',
+      store_id: 'noodles',
+      title: 'Lunch',
+      title_erased: false,
+      status: 'open',
+      host: 'ana',
+      member_count: 2,
+      max_members: 4,
+      locked: false,
+      step: 'gathering',
+      opened_at: AT,
+      closes_at: AT,
+      v: this.v,
+      slow_mode_seconds: 0,
+      pinned: [],
     };
   }
 }
