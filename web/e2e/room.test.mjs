@@ -108,10 +108,10 @@ test('unread messages are marked, counted and searched, and a date is found', as
   const wide = await openAt(browser, ben, room, { wide: true });
   await wide.getByRole('button', { name: 'Go to a date' }).click();
   const today = new Date(Date.now() + 9 * 3_600_000).toISOString().slice(0, 10);
-  await wide.getByLabel('Date').fill(today);
+  await wide.getByLabel('Date', { exact: true }).fill(today);
   await wide.getByRole('button', { name: 'Go', exact: true }).click();
   await wide.locator('.message.is-lit', { hasText: 'the very first message' }).waitFor();
-  await wide.getByLabel('Date').fill('2090-01-01');
+  await wide.getByLabel('Date', { exact: true }).fill('2090-01-01');
   await wide.getByRole('button', { name: 'Go', exact: true }).click();
   await wide.getByText('There is no message from this date on.').waitFor();
   assert.deepEqual([page.problems, wide.problems], [[], []]);

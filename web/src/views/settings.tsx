@@ -28,7 +28,7 @@ const KINDS = [
 export function SettingsView({ session }: { session: PageSession }) {
   const { t } = useWords();
   const client = useBoxroom();
-  const { data: me, reload, isLoading } = useLoad('me', () => client.api.showMe());
+  const { data: me, reload, isLoading, error } = useLoad('me', () => client.api.showMe());
   const { busy, run } = useAction(true);
   useTitle(t('settings_title'));
   const signOut = async () => {
@@ -44,6 +44,11 @@ export function SettingsView({ session }: { session: PageSession }) {
         </button>
       </header>
       {isLoading && <Loading />}
+      {!me && error !== undefined && (
+        <button type="button" className="button" onClick={reload}>
+          {t('problem_network')} {t('retry')}
+        </button>
+      )}
       <Appearance />
       {me && <Profile userId={me.user_id} nickname={me.nickname} onChange={reload} />}
       <Password />

@@ -72,7 +72,8 @@ export class AlarmList {
   onUnread({ unread, up_to }: Items['unread_alarms']): void {
     if (up_to !== undefined) this.upTo = up_to;
     const { alarms } = this.state.get();
-    this.show(unread === 0 ? alarms.map((alarm) => ({ ...alarm, read: true })) : alarms, unread);
+    const shown = unread === 0 ? alarms.map((alarm) => ({ ...alarm, read: true })) : alarms;
+    this.state.update({ alarms: shown, unread });
   }
 
   private show(alarms: readonly AlarmView[], unread = this.state.get().unread): void {

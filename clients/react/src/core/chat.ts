@@ -107,6 +107,7 @@ export class Chat {
     stops.push(
       live.on('connected', () => {
         this.connected = true;
+        this.repeatFailed();
         this.check();
       }),
       live.on('disconnected', () => {
@@ -143,6 +144,15 @@ export class Chat {
       addEventListener(type, onNetwork);
       stops.push(() => removeEventListener(type, onNetwork));
     }
+  }
+
+  /** Reads again what could not be read while there was no network. */
+  private repeatFailed(): void {
+    for (const { model } of this.open.values()) {
+      const { status, code } = model.state.get();
+      if (status === 'failed' && code === 'network') void model.open();
+    }
+    if (this.alarms.state.get().status === 'failed') void this.alarms.reload();
   }
 
   private onErased(boxId: string, by: string): void {

@@ -217,7 +217,10 @@ export function Conversation({
           className="jump-end"
           aria-label={newBelow > 0 ? n('new_below', newBelow) : t('jump_newest')}
           onClick={() => {
-            void messages.jumpToNewest().then(() => list.current?.showEnd());
+            void messages.jumpToNewest().then(
+              () => list.current?.showEnd(),
+              (error: unknown) => toast(problemText(error, words)),
+            );
           }}
         >
           <Icon name="down" />

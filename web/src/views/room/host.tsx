@@ -90,10 +90,7 @@ export function Invitations({ roomId, onClose }: { roomId: string; onClose: () =
   const [minutes, setMinutes] = useState('60');
   const [link, setLink] = useState<string>();
   const { busy, error, run } = useAction();
-  const { data, reload } = useLoad('invitations', () => client.api.listRoomInvitations({ room: roomId }));
-  const valid = (
-    data as { items: { invitation: string; uses: number; max_uses: number; expires_at: string }[] } | undefined
-  )?.items;
+  const { data: valid, reload } = useLoad('invitations', () => client.api.listRoomInvitations({ room: roomId }));
   const create = (event: FormEvent) => {
     event.preventDefault();
     void run(async () => {
