@@ -208,7 +208,7 @@ test('a message that is being sent survives a reload, and is stored once', async
     if (route.request().method() !== 'POST') return route.continue();
     lost += 1;
     await route.fetch().catch(() => {});
-    return route.abort();
+    return route.abort().catch(() => {});
   });
   await page.getByLabel('Write a message').fill('only once');
   await page.getByRole('button', { name: 'Send' }).click();
