@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 
 /** Files of `public` that the page needs to start. */
-const STATIC = ['icon.svg', 'manifest.webmanifest'];
+const STATIC = ['config.json', 'icon.svg', 'manifest.webmanifest'];
 
 /** Emits `sw.js`. */
 export function worker(): Plugin {
