@@ -18,7 +18,9 @@ before(async () => {
   await join(room, ben, { password: 'chili' });
   const { id } = await post(room, ana, `Hello @${ben.id}, see https://example.org/`);
   await post(room, ben, 'A reply', { reply_to: id });
-  await request('command', 'PUT', `/rooms/${room}/messages/${id}/reactions/${encodeURIComponent('👍')}`, { token: ben.token });
+  await request('command', 'PUT', `/rooms/${room}/messages/${id}/reactions/${encodeURIComponent('👍')}`, {
+    token: ben.token,
+  });
   await request('command', 'PUT', `/rooms/${room}/pins/${id}`, { token: ana.token });
 });
 after(() => browser?.close());
@@ -30,7 +32,10 @@ async function inspect(page, view) {
   const found = await page.evaluate(async () => {
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
     const { violations } = await globalThis.axe.run(document, { runOnly: { type: 'tag', values: tags } });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`).join(' | ')}`);
+    return violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`).join(' | ')}`,
+    );
   });
   assert.deepEqual(found, [], view);
 }
@@ -63,7 +68,10 @@ for (const wide of [false, true]) {
       await at('room', `#/room/${room}`, '.message');
       await page.getByRole('button', { name: 'About the room' }).click();
       await at('about', undefined, '.member');
-      await page.getByRole('button', { name: /^Actions for/ }).last().click();
+      await page
+        .getByRole('button', { name: /^Actions for/ })
+        .last()
+        .click();
       await at('member', undefined, 'dialog .menu');
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'Invitations' }).click();

@@ -3,7 +3,21 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  fresh, join, launch, open, openAt, openRoom, options, PASSWORD, post, register, request, say, signIn, texts, until,
+  fresh,
+  join,
+  launch,
+  open,
+  openAt,
+  openRoom,
+  options,
+  PASSWORD,
+  post,
+  register,
+  request,
+  say,
+  signIn,
+  texts,
+  until,
 } from './support.mjs';
 
 let browser;
@@ -136,7 +150,10 @@ test('full, closed and unknown rooms are told apart, and an invitation opens a l
   assert.equal(await page.getByRole('button', { name: 'Join', exact: true }).isDisabled(), true);
   // A free place is shown without a reload.
   await request('command', 'DELETE', `/rooms/${small}/members/me`, { token: ben.token });
-  await until('a free place', async () => !(await page.getByRole('button', { name: 'Join', exact: true }).isDisabled()));
+  await until(
+    'a free place',
+    async () => !(await page.getByRole('button', { name: 'Join', exact: true }).isDisabled()),
+  );
   await request('command', 'DELETE', `/rooms/${small}`, { token: ana.token });
   await page.getByText('This room is closed.').waitFor();
   await page.goto(`${options.page_url}#/join/no-box.7`);
@@ -144,7 +161,8 @@ test('full, closed and unknown rooms are told apart, and an invitation opens a l
 
   const locked = await openRoom(ana, { password: 'chili' });
   const { token } = await request('command', 'POST', `/rooms/${locked}/invitations`, {
-    token: ana.token, body: { uses: 1, minutes: 10 },
+    token: ana.token,
+    body: { uses: 1, minutes: 10 },
   });
   await page.goto(`${options.page_url}#/join/${locked}?invitation=${encodeURIComponent(token)}`);
   await page.getByText('You have an invitation').waitFor();
@@ -190,7 +208,7 @@ test('a message that is being sent survives a reload, and is stored once', async
     if (route.request().method() !== 'POST') return route.continue();
     lost += 1;
     await route.fetch().catch(() => {});
-    return route.abort();
+    return route.abort().catch(() => {});
   });
   await page.getByLabel('Write a message').fill('only once');
   await page.getByRole('button', { name: 'Send' }).click();
@@ -201,7 +219,10 @@ test('a message that is being sent survives a reload, and is stored once', async
   await page.locator('.message[data-message]', { hasText: 'only once' }).waitFor();
   await until('no draft', async () => (await page.locator('.message[data-draft]').count()) === 0);
   const { items } = await request('query', 'GET', `/rooms/${room}/messages`, { token: ana.token });
-  assert.deepEqual(items.map(({ body }) => body), ['only once']);
+  assert.deepEqual(
+    items.map(({ body }) => body),
+    ['only once'],
+  );
   assert.equal((await texts(page)).filter((text) => text === 'only once').length, 1);
   // A text that was begun is still there.
   await page.getByLabel('Write a message').fill('begun');
@@ -216,7 +237,11 @@ test('texts are never HTML, and doubtful links ask first', async () => {
   const room = await openRoom(ana);
   await join(room, ben);
   const page = await openAt(browser, ben, room);
-  await post(room, ana, '<img src=x onerror="document.title=1"> https://example.org/menu and https://xn--pypal-4ve.com/');
+  await post(
+    room,
+    ana,
+    '<img src=x onerror="document.title=1"> https://example.org/menu and https://xn--pypal-4ve.com/',
+  );
   const link = page.getByRole('link', { name: 'https://example.org/menu' });
   await link.waitFor();
   assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');

@@ -20,8 +20,15 @@ function message(id, room, users) {
   const length = 3 + ((id * 7919) % 60);
   const body = Array.from({ length }, (_, index) => WORDS[(id + index) % WORDS.length]).join(' ');
   return {
-    message_id: String(id), room_id: room, author: users[id % users.length], body: `${id}: ${body}`, deleted: false,
-    erased: false, mentions: [], mentions_all: false, reply_to: null,
+    message_id: String(id),
+    room_id: room,
+    author: users[id % users.length],
+    body: `${id}: ${body}`,
+    deleted: false,
+    erased: false,
+    mentions: [],
+    mentions_all: false,
+    reply_to: null,
     reactions: id % 9 === 0 ? { '👍': [users[0]] } : {},
     posted_at: new Date(Date.UTC(2026, 10, 1) + id * 45_000).toISOString(),
   };
@@ -60,10 +67,11 @@ test('50,000 messages', async (context) => {
       box.scrollTop = 1200;
       const frame = () => new Promise(requestAnimationFrame);
       const edge = box.getBoundingClientRect().top;
-      const find = () => [...box.querySelectorAll('.message')].find((found) => {
-        const { top } = found.getBoundingClientRect();
-        return top > edge + 100 && top < edge + 500;
-      });
+      const find = () =>
+        [...box.querySelectorAll('.message')].find((found) => {
+          const { top } = found.getBoundingClientRect();
+          return top > edge + 100 && top < edge + 500;
+        });
       for (let count = 0; count < 50 && !find(); count += 1) await frame();
       const row = find();
       const top = row.getBoundingClientRect().top;
@@ -75,7 +83,8 @@ test('50,000 messages', async (context) => {
       return row.isConnected ? largest : -1;
     });
     assert.ok(jump >= 0 && jump < 2, `the messages moved by ${jump} pixels`);
-    if (round < 8) await until('an earlier page', async () => (await scroller.evaluate((box) => box.scrollHeight)) > height);
+    if (round < 8)
+      await until('an earlier page', async () => (await scroller.evaluate((box) => box.scrollHeight)) > height);
   }
   await until('the beginning', async () => {
     await scroller.evaluate((box) => box.scrollTo(0, 0));
@@ -98,7 +107,9 @@ test('50,000 messages', async (context) => {
     return { frames: frames.sort((a, b) => a - b), rows };
   });
   const at = (share) => frames[Math.floor(frames.length * share)].toFixed(1);
-  console.log(`frames: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${frames.at(-1).toFixed(1)} ms; ${rows} rows`);
+  console.log(
+    `frames: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${frames.at(-1).toFixed(1)} ms; ${rows} rows`,
+  );
   assert.ok(rows < 120, `${rows} rows are in the document`);
   assert.ok(Number(at(0.95)) < 100, 'frames take too long');
 

@@ -27,7 +27,10 @@ export function launch() {
 }
 
 /** A new browser profile on a phone or a desktop, and its page. Errors of the page fail the test. */
-export async function open(browser, { wide = false, language = 'en', theme = 'light', path = '', isTouch = !wide } = {}) {
+export async function open(
+  browser,
+  { wide = false, language = 'en', theme = 'light', path = '', isTouch = !wide } = {},
+) {
   const context = await browser.newContext({
     viewport: wide ? { width: 1280, height: 800 } : { width: 390, height: 844 },
     deviceScaleFactor: wide ? 1 : 2,
@@ -109,8 +112,13 @@ export async function installBox() {
   await request('command', 'POST', '/boxes', {
     token,
     body: {
-      box_id: box, kind: 'shared', zip_code: zip, address: `Test Street ${count}`, detailed_address: 'beside the door',
-      latitude: 50 + Math.random(), longitude: 8 + Math.random(),
+      box_id: box,
+      kind: 'shared',
+      zip_code: zip,
+      address: `Test Street ${count}`,
+      detailed_address: 'beside the door',
+      latitude: 50 + Math.random(),
+      longitude: 8 + Math.random(),
     },
   });
   await request('command', 'POST', '/stores', { token, body: { store_id: store, name: 'Noodle Bar', zip_code: zip } });

@@ -27,21 +27,26 @@ function services(): Services {
 
 /** Serves `config.json`. In the preview, sessions are in a cookie, and the headers are those of production. */
 export function devServices(): Plugin {
-  const config = (change: (found: Services) => object): Connect.NextHandleFunction => (_, response) => {
-    response.setHeader('content-type', 'application/json');
-    response.setHeader('cache-control', 'no-cache');
-    try {
-      response.end(JSON.stringify(change(services())));
-    } catch {
-      response.statusCode = 503;
-      response.end(JSON.stringify({ error: 'start `cargo xtask dev` first' }));
-    }
-  };
+  const config =
+    (change: (found: Services) => object): Connect.NextHandleFunction =>
+    (_, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.setHeader('cache-control', 'no-cache');
+      try {
+        response.end(JSON.stringify(change(services())));
+      } catch {
+        response.statusCode = 503;
+        response.end(JSON.stringify({ error: 'start `cargo xtask dev` first' }));
+      }
+    };
   return {
     name: 'boxroom-services',
     configureServer(server) {
       // The services of a checkout may not have sessions in cookies: the page keeps them in the tab.
-      server.middlewares.use('/app/config.json', config((found) => ({ ...found, session: 'tab' })));
+      server.middlewares.use(
+        '/app/config.json',
+        config((found) => ({ ...found, session: 'tab' })),
+      );
     },
     configurePreviewServer(server) {
       server.middlewares.use((_, response, next) => {
@@ -50,7 +55,10 @@ export function devServices(): Plugin {
         response.setHeader('referrer-policy', 'no-referrer');
         next();
       });
-      server.middlewares.use('/app/config.json', config(({ query_url }) => ({ command_url: PROXY, query_url })));
+      server.middlewares.use(
+        '/app/config.json',
+        config(({ query_url }) => ({ command_url: PROXY, query_url })),
+      );
       server.middlewares.use(PROXY, (request, response) => void passOn(request, response));
     },
   };

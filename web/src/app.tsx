@@ -1,16 +1,7 @@
 /** The page: its session, its navigation and its views. */
 
 import { BoxroomProvider, useAlarms, useUnread } from '@boxroom/react';
-import {
-  lazy,
-  Suspense,
-  use,
-  useEffect,
-  useRef,
-  useState,
-  useSyncExternalStore,
-  type ReactNode,
-} from 'react';
+import { lazy, Suspense, use, useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { useIsWide } from './lib/hooks.js';
 import { go, hrefOf, useRoute, type Route } from './lib/router.js';
 import type { PageSession } from './lib/session.js';

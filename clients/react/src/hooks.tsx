@@ -41,10 +41,7 @@ export function useConnection(): ConnectionState {
 export function useRooms(): RoomsState & { reload: () => Promise<void>; loadMore: () => Promise<void> } {
   const { rooms } = useChat();
   const state = useValue(rooms.state);
-  return useMemo(
-    () => ({ ...state, reload: () => rooms.reload(), loadMore: () => rooms.loadMore() }),
-    [rooms, state],
-  );
+  return useMemo(() => ({ ...state, reload: () => rooms.reload(), loadMore: () => rooms.loadMore() }), [rooms, state]);
 }
 
 /** The user's alarms. */

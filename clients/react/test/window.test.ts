@@ -6,8 +6,17 @@ import { MessageWindow } from '../src/core/window.js';
 
 function view(id: number): MessageView {
   return {
-    message_id: String(id), room_id: 'locker-7.1', author: 'ana', body: `text ${id}`, deleted: false, erased: false,
-    mentions: [], mentions_all: false, posted_at: '2026-11-30T12:00:00.000Z', reactions: {}, reply_to: null,
+    message_id: String(id),
+    room_id: 'locker-7.1',
+    author: 'ana',
+    body: `text ${id}`,
+    deleted: false,
+    erased: false,
+    mentions: [],
+    mentions_all: false,
+    posted_at: '2026-11-30T12:00:00.000Z',
+    reactions: {},
+    reply_to: null,
   };
 }
 

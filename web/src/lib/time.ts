@@ -38,8 +38,12 @@ export function dayOf(language: Language, at: string, now = Date.now()): string 
   if (dayKey(at) === dayKey(new Date(now).toISOString())) return relative.format(0, 'day');
   if (dayKey(at) === dayKey(new Date(now - 86_400_000).toISOString())) return relative.format(-1, 'day');
   const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  return format(language, { weekday: 'long', day: 'numeric', month: 'long', ...(isThisYear ? {} : { year: 'numeric' }) })
-    .format(new Date(at));
+  return format(language, {
+    weekday: 'long',
+    day: 'numeric',
+    month: 'long',
+    ...(isThisYear ? {} : { year: 'numeric' }),
+  }).format(new Date(at));
 }
 
 /** A short time for lists: the time of today, or the date. */

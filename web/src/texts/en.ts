@@ -167,7 +167,10 @@ export const en = {
   new_message_said: '{name}: {text}',
   mention_list: 'Members to mention',
   mention_all: 'all members',
-  slow_mode_note: { one: 'Slow mode: one message in {count} second', other: 'Slow mode: one message in {count} seconds' },
+  slow_mode_note: {
+    one: 'Slow mode: one message in {count} second',
+    other: 'Slow mode: one message in {count} seconds',
+  },
   muted_note: 'You cannot write until {time}.',
   place_left: 'You have left this room.',
   place_kicked: 'You were removed from this room.',
@@ -271,7 +274,10 @@ export const en = {
   no_alarms: 'No alarms yet. Replies, mentions and orders appear here.',
   alarm_reply: '{name} replied to you.',
   alarm_mention: '{name} mentioned you.',
-  alarm_reaction: { one: '{name} reacted to your message.', other: '{name} and others ({count}) reacted to your message.' },
+  alarm_reaction: {
+    one: '{name} reacted to your message.',
+    other: '{name} and others ({count}) reacted to your message.',
+  },
   alarm_message_after_silence: '{name} wrote after a silence.',
   alarm_kicked: 'You were removed from the room.',
   alarm_made_host: 'You are the host now.',

@@ -50,7 +50,7 @@ export function AlarmsView() {
         ))}
       </ul>
       {hasMore && (
-        <button type="button" className="button wide" onClick={() => void loadMore()}>
+        <button type="button" className="button wide" disabled={busy} onClick={() => void run(loadMore)}>
           {t('more')}
         </button>
       )}

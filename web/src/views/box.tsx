@@ -91,10 +91,19 @@ function OpenRoom({ boxId, zipCode }: { boxId: string; zipCode: string }) {
         <Choice
           label={t('store')}
           value={storeId}
-          options={stores.data.map(({ store_id, name, category }) => [store_id, category ? `${name} (${category})` : name] as const)}
+          options={stores.data.map(
+            ({ store_id, name, category }) => [store_id, category ? `${name} (${category})` : name] as const,
+          )}
           onChange={setStore}
         />
-        <Field label={t('title')} hint={t('title_hint')} required maxLength={100} value={title} onChange={(event) => setTitle(event.target.value)} />
+        <Field
+          label={t('title')}
+          hint={t('title_hint')}
+          required
+          maxLength={100}
+          value={title}
+          onChange={(event) => setTitle(event.target.value)}
+        />
         <Field
           label={t('max_members')}
           type="number"

@@ -35,7 +35,9 @@ export function BoxMap({ boxes, near }: { boxes: readonly Pin[]; near: string | 
         {view.lines.map(({ key, x, y }) => (
           <path key={key} className="map-line" d={x === undefined ? `M0 ${y}H${WIDTH}` : `M${x} 0V${HEIGHT}`} />
         ))}
-        {view.here && <circle className="map-here" cx={view.here.x} cy={view.here.y} r="9" aria-label={t('map_place')} role="img" />}
+        {view.here && (
+          <circle className="map-here" cx={view.here.x} cy={view.here.y} r="9" aria-label={t('map_place')} role="img" />
+        )}
         {boxes.map((box) => {
           const { x, y } = view.at(box);
           if (x < 0 || y < 0 || x > WIDTH || y > HEIGHT) return null;
@@ -71,7 +73,9 @@ export function BoxMap({ boxes, near }: { boxes: readonly Pin[]; near: string | 
       <figcaption>
         <span className="legend is-free">{t('legend_free')}</span>
         <span className="legend is-used">{t('legend_used')}</span>
-        <span className="map-pointed">{pointed ? t('map_box', { address: pointed.address, state: pointed.state }) : ''}</span>
+        <span className="map-pointed">
+          {pointed ? t('map_box', { address: pointed.address, state: pointed.state }) : ''}
+        </span>
       </figcaption>
     </figure>
   );
@@ -90,7 +94,8 @@ function project(boxes: readonly Pin[], near: string | undefined, zoom: number) 
     longitude: hasPlace ? (nearLongitude as number) : (Math.min(...longitudes) + Math.max(...longitudes)) / 2,
   };
   const shrink = Math.cos((middle.latitude * Math.PI) / 180);
-  const reach = (values: number[], centre: number) => Math.max(...values.map((value) => Math.abs(value - centre)), 0.0005);
+  const reach = (values: number[], centre: number) =>
+    Math.max(...values.map((value) => Math.abs(value - centre)), 0.0005);
   const scale =
     zoom *
     Math.min(
@@ -103,8 +108,16 @@ function project(boxes: readonly Pin[], near: string | undefined, zoom: number) 
   });
   const step = 80;
   const lines = [
-    ...Array.from({ length: Math.ceil(WIDTH / step) }, (_, index) => ({ key: `x${index}`, x: index * step, y: undefined })),
-    ...Array.from({ length: Math.ceil(HEIGHT / step) }, (_, index) => ({ key: `y${index}`, x: undefined, y: index * step })),
+    ...Array.from({ length: Math.ceil(WIDTH / step) }, (_, index) => ({
+      key: `x${index}`,
+      x: index * step,
+      y: undefined,
+    })),
+    ...Array.from({ length: Math.ceil(HEIGHT / step) }, (_, index) => ({
+      key: `y${index}`,
+      x: undefined,
+      y: index * step,
+    })),
   ];
   return { at, lines, here: place[0] ? at(place[0]) : undefined };
 }

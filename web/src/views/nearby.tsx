@@ -44,8 +44,7 @@ export function NearbyView({ tab }: { tab: 'boxes' | 'lobby' }) {
       { maximumAge: 60_000, timeout: 10_000 },
     );
   };
-  const query =
-    place.kind === 'zip' ? { zip_code: place.zip } : place.kind === 'near' ? { near: place.near } : {};
+  const query = place.kind === 'zip' ? { zip_code: place.zip } : place.kind === 'near' ? { near: place.near } : {};
   const { data, error, isLoading, reload } = useLoad(JSON.stringify(query), () =>
     client.api.listBoxes({ ...query, limit: 200 }),
   );
@@ -54,14 +53,18 @@ export function NearbyView({ tab }: { tab: 'boxes' | 'lobby' }) {
     if (place.kind === 'zip') return { zip_code: place.zip };
     if (place.kind === 'near') return { near: place.near, radius: RADIUS };
     if (boxes.length === 0) return undefined;
-    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-    const latitude = mean(boxes.map((box) => box.latitude)).toFixed(3);
-    const longitude = mean(boxes.map((box) => box.longitude)).toFixed(3);
+    // The median is a place with boxes, even if some boxes are far away.
+    const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+    const latitude = median(boxes.map((box) => box.latitude)).toFixed(3);
+    const longitude = median(boxes.map((box) => box.longitude)).toFixed(3);
     return { near: `${latitude},${longitude}`, radius: WIDE_RADIUS };
   }, [place, boxes]);
   const rooms = useLobby(area);
   const byBox = useMemo(() => new Map(rooms?.map((room) => [room.box_id, room])), [rooms]);
-  const openIds = rooms?.map(({ room_id }) => room_id).sort().join(' ');
+  const openIds = rooms
+    ?.map(({ room_id }) => room_id)
+    .sort()
+    .join(' ');
   const [shownIds, setShownIds] = useState<string>();
   useEffect(() => {
     // A room was opened or closed: other boxes are free.
@@ -84,9 +87,22 @@ export function NearbyView({ tab }: { tab: 'boxes' | 'lobby' }) {
           choose(zip.trim() === '' ? { kind: 'all' } : { kind: 'zip', zip: zip.trim() });
         }}
       >
-        <Field label={t('postal_code')} className="grow" maxLength={16} autoComplete="postal-code" value={zip} onChange={(event) => setZip(event.target.value)} />
+        <Field
+          label={t('postal_code')}
+          className="grow"
+          maxLength={16}
+          autoComplete="postal-code"
+          value={zip}
+          onChange={(event) => setZip(event.target.value)}
+        />
         <button className="button">{t('show')}</button>
-        <button type="button" className="button" aria-label={t('use_location')} title={t('use_location')} onClick={locate}>
+        <button
+          type="button"
+          className="button"
+          aria-label={t('use_location')}
+          title={t('use_location')}
+          onClick={locate}
+        >
           <Icon name="locate" />
         </button>
         {place.kind !== 'all' && (
@@ -123,7 +139,10 @@ export function NearbyView({ tab }: { tab: 'boxes' | 'lobby' }) {
           {boxes.length === 0 ? (
             <Empty icon="box" text={t('no_boxes')} />
           ) : (
-            <BoxMap boxes={boxes.map((box) => ({ ...box, isUsed: isUsed(box), state: t(stateOf(box)) }))} near={place.kind === 'near' ? place.near : undefined} />
+            <BoxMap
+              boxes={boxes.map((box) => ({ ...box, isUsed: isUsed(box), state: t(stateOf(box)) }))}
+              near={place.kind === 'near' ? place.near : undefined}
+            />
           )}
           <ul className="cards">
             {boxes.map((box) => {
@@ -191,7 +210,11 @@ function Lobby({ rooms }: { rooms: readonly LobbyRoom[] | undefined }) {
       </p>
       {!shown && <Loading />}
       {shown?.length === 0 && !found && <Empty icon="chat" text={t('no_rooms_here')} />}
-      <ul className="cards">{shown?.map((room) => <RoomCard key={room.room_id} room={room} />)}</ul>
+      <ul className="cards">
+        {shown?.map((room) => (
+          <RoomCard key={room.room_id} room={room} />
+        ))}
+      </ul>
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** The rooms of the user. */
 
 import { useBlocks, useNames, useRooms, type MyRoomView } from '@boxroom/react';
-import { useTitle } from '../lib/hooks.js';
+import { useAction, useTitle } from '../lib/hooks.js';
 import { hrefOf } from '../lib/router.js';
 import { shortOf } from '../lib/time.js';
 import { useWords } from '../texts/index.js';
@@ -12,6 +12,7 @@ import { Badge, Empty, Icon, Loading } from '../ui/parts.js';
 export function RoomsView({ current, isSide = false }: { current?: string | undefined; isSide?: boolean }) {
   const { t } = useWords();
   const { status, rooms, hasMore, loadMore, reload } = useRooms();
+  const { busy, run } = useAction(true);
   useTitle(isSide ? undefined : t('rooms_title'));
   const open = rooms.filter((room) => room.status === 'open');
   const past = rooms.filter((room) => room.status === 'closed');
@@ -40,7 +41,7 @@ export function RoomsView({ current, isSide = false }: { current?: string | unde
       <Group title={t('open_rooms')} rooms={open} current={current} level={isSide ? 3 : 2} />
       <Group title={t('past_rooms')} rooms={past} current={current} level={isSide ? 3 : 2} />
       {hasMore && (
-        <button type="button" className="button wide" onClick={() => void loadMore()}>
+        <button type="button" className="button wide" disabled={busy} onClick={() => void run(loadMore)}>
           {t('more')}
         </button>
       )}
@@ -74,10 +75,16 @@ function Entry({ room, isCurrent }: { room: MyRoomView; isCurrent: boolean }) {
     ? t('no_messages')
     : isHidden
       ? t('blocked_message')
-      : (last.preview === null ? t('preview_deleted') : `${nameOf(last.author) ?? t('unknown_user')}: ${last.preview}`);
+      : last.preview === null
+        ? t('preview_deleted')
+        : `${nameOf(last.author) ?? t('unknown_user')}: ${last.preview}`;
   return (
     <li>
-      <a className="room-entry" href={hrefOf({ name: 'room', room: room.room_id })} aria-current={isCurrent || undefined}>
+      <a
+        className="room-entry"
+        href={hrefOf({ name: 'room', room: room.room_id })}
+        aria-current={isCurrent || undefined}
+      >
         <span className={`room-mark ${room.status === 'open' ? '' : 'is-closed'}`}>
           <Icon name={room.locked ? 'lock' : 'chat'} />
         </span>

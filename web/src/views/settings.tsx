@@ -11,15 +11,24 @@ import { Choice, Dialog, Field, FormError, Loading, PasswordField } from '../ui/
 import { toast } from '../ui/toasts.js';
 
 const KINDS = [
-  'reply', 'mention', 'reaction', 'message_after_silence', 'kicked', 'made_host', 'room_extended', 'closing_soon',
-  'room_closed', 'order_arrived', 'door_opened',
+  'reply',
+  'mention',
+  'reaction',
+  'message_after_silence',
+  'kicked',
+  'made_host',
+  'room_extended',
+  'closing_soon',
+  'room_closed',
+  'order_arrived',
+  'door_opened',
 ] as const;
 
 /** The view. */
 export function SettingsView({ session }: { session: PageSession }) {
   const { t } = useWords();
   const client = useBoxroom();
-  const { data: me, reload, isLoading } = useLoad('me', () => client.api.showMe());
+  const { data: me, reload, isLoading, error } = useLoad('me', () => client.api.showMe());
   const { busy, run } = useAction(true);
   useTitle(t('settings_title'));
   const signOut = async () => {
@@ -35,6 +44,11 @@ export function SettingsView({ session }: { session: PageSession }) {
         </button>
       </header>
       {isLoading && <Loading />}
+      {!me && error !== undefined && (
+        <button type="button" className="button" onClick={reload}>
+          {t('problem_network')} {t('retry')}
+        </button>
+      )}
       <Appearance />
       {me && <Profile userId={me.user_id} nickname={me.nickname} onChange={reload} />}
       <Password />
@@ -98,7 +112,14 @@ function Profile({ userId, nickname, onChange }: { userId: string; nickname: str
       <h2>{t('profile')}</h2>
       <p className="quiet">@{userId}</p>
       <form onSubmit={(event) => void submit(event)}>
-        <Field label={t('nickname')} required maxLength={40} autoComplete="nickname" value={name} onChange={(event) => setName(event.target.value)} />
+        <Field
+          label={t('nickname')}
+          required
+          maxLength={40}
+          autoComplete="nickname"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <FormError text={error} />
         <button className="button" disabled={busy || name === nickname}>
           {t('change_nickname')}
@@ -126,7 +147,13 @@ function Password() {
     <section>
       <h2>{t('change_password')}</h2>
       <form onSubmit={(event) => void submit(event)}>
-        <PasswordField label={t('old_password')} autoComplete="current-password" required value={old} onChange={(event) => setOld(event.target.value)} />
+        <PasswordField
+          label={t('old_password')}
+          autoComplete="current-password"
+          required
+          value={old}
+          onChange={(event) => setOld(event.target.value)}
+        />
         <PasswordField
           label={t('new_password')}
           hint={t('password_hint')}
@@ -179,7 +206,13 @@ function Notifications({ preferences, onChange }: { preferences: Record<string, 
   );
 }
 
-function QuietHours({ hours, onChange }: { hours: { from: string; to: string; time_zone: string } | null; onChange: () => void }) {
+function QuietHours({
+  hours,
+  onChange,
+}: {
+  hours: { from: string; to: string; time_zone: string } | null;
+  onChange: () => void;
+}) {
   const { t } = useWords();
   const client = useBoxroom();
   const zone = hours?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -209,7 +242,13 @@ function QuietHours({ hours, onChange }: { hours: { from: string; to: string; ti
         {isOn && (
           <>
             <div className="row">
-              <Field label={t('from')} type="time" required value={from} onChange={(event) => setFrom(event.target.value)} />
+              <Field
+                label={t('from')}
+                type="time"
+                required
+                value={from}
+                onChange={(event) => setFrom(event.target.value)}
+              />
               <Field label={t('to')} type="time" required value={to} onChange={(event) => setTo(event.target.value)} />
             </div>
             <p className="small quiet">{t('time_zone', { zone })}</p>
@@ -351,21 +390,13 @@ function YourData({ session }: { session: PageSession }) {
   );
 }
 
-/** Reads the export. An answer that ends early is continued at its last cursor. */
+/** Reads the export as JSON lines. */
 async function exported(client: ReturnType<typeof useBoxroom>): Promise<string> {
   const lines: string[] = [];
-  let cursor: string | undefined;
-  for (let round = 0; round < 20; round += 1) {
-    const text = String(await client.api.exportMe(cursor === undefined ? {} : { cursor }, { deadlineMs: 600_000 }));
-    const page = text.split('\n').filter((line) => line !== '');
-    const types = page.map((line) => (JSON.parse(line) as { type: string; cursor?: string }));
-    if (types.at(-1)?.type === 'end') return [...lines, ...page, ''].join('\n');
-    const last = types.findLastIndex(({ type }) => type === 'cursor');
-    if (last < 0) break;
-    lines.push(...page.slice(0, last));
-    cursor = types[last]?.cursor;
+  for await (const line of client.exportMe()) {
+    if (line.type !== 'cursor') lines.push(JSON.stringify(line));
   }
-  throw new Error('the export has no end');
+  return [...lines, ''].join('\n');
 }
 
 function EraseDialog({ session, onClose }: { session: PageSession; onClose: () => void }) {

@@ -77,7 +77,10 @@ export function SignIn({ session, ended }: { session: PageSession; ended: boolea
 
 /** Returns a name for the sign-in that resembles a nickname. */
 function suggested(nickname: string): string {
-  const plain = nickname.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const plain = nickname
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-');
   return plain.replace(/^-+|-+$/g, '').slice(0, 40);
 }
 

@@ -1,11 +1,13 @@
 /** The service worker: starts the page without a network, and shows push messages. */
 
-const VERSION = "%VERSION%";
-const FILES = ["%FILES%"];
+const VERSION = '%VERSION%';
+const FILES = ['%FILES%'];
 const CACHE = `boxroom-${VERSION}`;
 
 self.addEventListener('install', (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES.map((url) => new Request(url, { cache: 'reload' })))));
+  event.waitUntil(
+    caches.open(CACHE).then((cache) => cache.addAll(FILES.map((url) => new Request(url, { cache: 'reload' })))),
+  );
 });
 
 self.addEventListener('activate', (event) => {
@@ -53,9 +55,13 @@ self.addEventListener('push', (event) => {
   } catch {
     // A push message of another sender shows the name of the page only.
   }
-  const { title, body, room_id: room, tag } = { ...message, ...message.notification, ...message.data };
-  const options = { body: body ?? '', tag: tag ?? room ?? 'boxroom', icon: 'icon.svg', data: { room } };
-  event.waitUntil(self.registration.showNotification(title ?? 'Boxroom', options));
+  const { title, body, badge } = message;
+  const { room_id: room } = message.data ?? {};
+  const counted = typeof badge === 'number' ? self.navigator.setAppBadge?.(badge) : undefined;
+  // A message without texts only sets the badge.
+  if (event.data && title === undefined && body === undefined) return event.waitUntil(Promise.resolve(counted));
+  const options = { body: body ?? '', tag: room ?? 'boxroom', icon: 'icon.svg', data: { room } };
+  event.waitUntil(Promise.all([counted, self.registration.showNotification(title ?? 'Boxroom', options)]));
 });
 
 self.addEventListener('notificationclick', (event) => {

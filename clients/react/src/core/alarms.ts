@@ -51,7 +51,10 @@ export class AlarmList {
   async markRead(): Promise<void> {
     if (this.upTo === undefined) return;
     await this.client.api.readAlarms({ body: { up_to: this.upTo } });
-    this.show(this.state.get().alarms.map((alarm) => ({ ...alarm, read: true })), 0);
+    this.show(
+      this.state.get().alarms.map((alarm) => ({ ...alarm, read: true })),
+      0,
+    );
   }
 
   onAlarm(alarm: Items['alarm']): void {
@@ -69,7 +72,8 @@ export class AlarmList {
   onUnread({ unread, up_to }: Items['unread_alarms']): void {
     if (up_to !== undefined) this.upTo = up_to;
     const { alarms } = this.state.get();
-    this.show(unread === 0 ? alarms.map((alarm) => ({ ...alarm, read: true })) : alarms, unread);
+    const shown = unread === 0 ? alarms.map((alarm) => ({ ...alarm, read: true })) : alarms;
+    this.state.update({ alarms: shown, unread });
   }
 
   private show(alarms: readonly AlarmView[], unread = this.state.get().unread): void {

@@ -107,6 +107,7 @@ export class Chat {
     stops.push(
       live.on('connected', () => {
         this.connected = true;
+        this.repeatFailed();
         this.check();
       }),
       live.on('disconnected', () => {
@@ -145,6 +146,15 @@ export class Chat {
     }
   }
 
+  /** Reads again what could not be read while there was no network. */
+  private repeatFailed(): void {
+    for (const { model } of this.open.values()) {
+      const { status, code } = model.state.get();
+      if (status === 'failed' && code === 'network') void model.open();
+    }
+    if (this.alarms.state.get().status === 'failed') void this.alarms.reload();
+  }
+
   private onErased(boxId: string, by: string): void {
     const isOfBox = (roomId: string) => roomId.startsWith(`${boxId}.`);
     this.alarms.onWithdrawn((alarm) => isOfBox(alarm.room_id) && alarm.by === by);
@@ -155,7 +165,15 @@ export class Chat {
     const isOffline = typeof navigator !== 'undefined' && navigator.onLine === false;
     const isBehind = [...this.open.values()].some(({ model }) => model.state.get().behind);
     this.connection.set(
-      this.stopped ? 'stopped' : isOffline ? 'offline' : !this.connected ? 'reconnecting' : isBehind ? 'behind' : 'live',
+      this.stopped
+        ? 'stopped'
+        : isOffline
+          ? 'offline'
+          : !this.connected
+            ? 'reconnecting'
+            : isBehind
+              ? 'behind'
+              : 'live',
     );
   }
 }

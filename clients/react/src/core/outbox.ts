@@ -9,6 +9,16 @@ const KEY_LIFETIME_MS = 23 * 60 * 60 * 1000;
 /** The time in which a message is repeated before it counts as failed, in milliseconds. */
 const SEND_MS = 60_000;
 
+/** The room of an outbox. */
+export interface OutboxRoom {
+  onChange(): void;
+  /** The version of the last event that is known. */
+  lastV(): number;
+}
+
+/** The number of events of a page in which an old message is looked for. */
+const LOOKUP_PAGE = 200;
+
 /** Messages that are being sent, one after another. They survive a reload if the database does. */
 export class Outbox {
   private readonly entries = new Map<string, Draft>();
@@ -21,7 +31,7 @@ export class Outbox {
     private readonly client: Boxroom,
     private readonly database: Database,
     private readonly roomId: string,
-    private readonly onChange: () => void,
+    private readonly room: OutboxRoom,
   ) {}
 
   /** The messages that are being sent or have failed, the oldest first. */
@@ -36,12 +46,11 @@ export class Outbox {
       if (this.entries.has(draft.key) || this.arrived.has(draft.key)) continue;
       this.entries.set(draft.key, draft);
       if (draft.state === 'failed') continue;
-      // Beyond this time another try could store the message twice.
-      if (Date.now() - draft.created_at > KEY_LIFETIME_MS) {
-        await this.put({ ...draft, state: 'failed', code: 'expired' });
-      } else this.transmit(draft.key);
+      // Beyond this time only the user decides to send it again.
+      if (isOld(draft)) await this.put({ ...draft, state: 'failed', code: 'expired' });
+      else this.transmit(draft.key);
     }
-    this.onChange();
+    this.room.onChange();
   }
 
   /** Sends a message. Returns its key. */
@@ -53,6 +62,7 @@ export class Outbox {
       body,
       reply_to: replyTo,
       created_at: Date.now(),
+      after_v: this.room.lastV(),
       state: 'sending',
     };
     await this.put(draft);
@@ -91,6 +101,13 @@ export class Outbox {
   private async transmitNow(key: string): Promise<void> {
     const draft = this.entries.get(key);
     if (!draft || this.closed || draft.state === 'failed') return;
+    if (isOld(draft)) {
+      try {
+        if (await this.isStored(draft)) return await this.remove(key);
+      } catch (error) {
+        return this.put({ ...draft, state: 'failed', code: error instanceof Problem ? error.code : 'network' });
+      }
+    }
     const reply = draft.reply_to === undefined ? {} : { reply_to: draft.reply_to };
     const body = { body: draft.body, read_marker: true, ...reply };
     let next: Draft;
@@ -105,15 +122,31 @@ export class Outbox {
     if (this.entries.has(key)) await this.put(next);
   }
 
+  /** Looks for the event of a message whose key the service may have forgotten. */
+  private async isStored({ key, after_v }: Draft): Promise<boolean> {
+    for (let v = after_v; ; ) {
+      const { items } = await this.client.api.listEvents({ room: this.roomId, after_v: v, limit: LOOKUP_PAGE });
+      if (items.some(({ command_id }) => command_id === key)) return true;
+      const last = items.at(-1);
+      if (!last) return false;
+      v = last.v;
+    }
+  }
+
   private async put(draft: Draft): Promise<void> {
     this.entries.set(draft.key, draft);
-    this.onChange();
+    this.room.onChange();
     await this.database.apply(this.roomId, { drafts: [draft] }).catch(() => {});
   }
 
   private async remove(key: string): Promise<void> {
     this.entries.delete(key);
-    this.onChange();
+    this.room.onChange();
     await this.database.apply(this.roomId, { sent: [key] }).catch(() => {});
   }
+}
+
+/** Returns true if another try could store a message twice. */
+function isOld(draft: Draft): boolean {
+  return Date.now() - draft.created_at > KEY_LIFETIME_MS;
 }

@@ -23,9 +23,23 @@ const MARKER_MS = 1000;
 
 /** Events that are shown as notices between messages. */
 const NOTICES = new Set([
-  'member_joined', 'member_left', 'member_kicked', 'host_transferred', 'room_changed', 'co_host_appointed',
-  'co_host_dismissed', 'member_muted', 'member_unmuted', 'slow_mode_set', 'message_pinned', 'step_advanced',
-  'room_extended', 'room_closing_soon', 'room_closed', 'order_arrived', 'door_opened',
+  'member_joined',
+  'member_left',
+  'member_kicked',
+  'host_transferred',
+  'room_changed',
+  'co_host_appointed',
+  'co_host_dismissed',
+  'member_muted',
+  'member_unmuted',
+  'slow_mode_set',
+  'message_pinned',
+  'step_advanced',
+  'room_extended',
+  'room_closing_soon',
+  'room_closed',
+  'order_arrived',
+  'door_opened',
 ]);
 
 /** The state of a room. */
@@ -102,7 +116,10 @@ export class RoomModel {
     readonly roomId: string,
     private readonly context: RoomContext,
   ) {
-    this.outbox = new Outbox(context.client, context.database, roomId, () => this.show());
+    this.outbox = new Outbox(context.client, context.database, roomId, {
+      onChange: () => this.show(),
+      lastV: () => this.lastV,
+    });
     this.messages = new Value(this.shown());
     void this.open();
   }
@@ -295,7 +312,8 @@ export class RoomModel {
     if (reason.kind === 'requested') return;
     const { place } = this.state.get();
     const code = reason.kind === 'refused' ? reason.code : reason.reason;
-    const next: Place = place !== 'inside' ? place : /kick/.test(code) ? 'kicked' : /clos/.test(code) ? 'closed' : 'left';
+    const next: Place =
+      place !== 'inside' ? place : /kick/.test(code) ? 'kicked' : /clos/.test(code) ? 'closed' : 'left';
     this.state.update({ place: next, behind: false });
     this.context.onBehind();
   }
@@ -308,7 +326,10 @@ export class RoomModel {
       this.presence.update({ markers: { ...this.presence.get().markers, ...signal.markers } });
     } else if (signal.user_id !== this.context.userId) {
       clearTimeout(this.typing.get(signal.user_id));
-      this.typing.set(signal.user_id, setTimeout(() => this.stopTyping(signal.user_id), TYPING_MS));
+      this.typing.set(
+        signal.user_id,
+        setTimeout(() => this.stopTyping(signal.user_id), TYPING_MS),
+      );
       this.showTyping();
     }
   }

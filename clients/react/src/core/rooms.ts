@@ -64,7 +64,10 @@ export class RoomList {
     const { rooms, status } = this.state.get();
     const known = new Set(rooms.map(({ room_id }) => room_id));
     if (status === 'ready' && Object.keys(unread).every((room) => known.has(room))) {
-      this.show(rooms.map((room) => ({ ...room, unread: unread[room.room_id] ?? room.unread })), status);
+      this.show(
+        rooms.map((room) => ({ ...room, unread: unread[room.room_id] ?? room.unread })),
+        status,
+      );
     }
     this.touch();
   }
@@ -77,7 +80,10 @@ export class RoomList {
   /** Changes the number of unread messages of a room. */
   setUnread(roomId: string, unread: number): void {
     const { rooms, status } = this.state.get();
-    this.show(rooms.map((room) => (room.room_id === roomId ? { ...room, unread } : room)), status);
+    this.show(
+      rooms.map((room) => (room.room_id === roomId ? { ...room, unread } : room)),
+      status,
+    );
   }
 
   close(): void {

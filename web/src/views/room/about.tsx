@@ -1,6 +1,15 @@
 /** A room's members, its order, and the actions of its host. */
 
-import { useBlocks, useBoxroom, useChat, useNames, usePresence, useRooms, type MemberView, type RoomState } from '@boxroom/react';
+import {
+  useBlocks,
+  useBoxroom,
+  useChat,
+  useNames,
+  usePresence,
+  useRooms,
+  type MemberView,
+  type RoomState,
+} from '@boxroom/react';
 import { useState } from 'react';
 import { useAction, useNow } from '../../lib/hooks.js';
 import { go } from '../../lib/router.js';
@@ -41,7 +50,11 @@ export function About({ roomId, room }: { roomId: string; room: RoomState & { me
         <h3>{t('order')}</h3>
         <ol className="steps">
           {STEPS.map((step) => (
-            <li key={step} aria-current={step === card.step ? 'step' : undefined} className={STEPS.indexOf(step) < STEPS.indexOf(card.step) ? 'is-done' : ''}>
+            <li
+              key={step}
+              aria-current={step === card.step ? 'step' : undefined}
+              className={STEPS.indexOf(step) < STEPS.indexOf(card.step) ? 'is-done' : ''}
+            >
               {t(`step_${step}`)}
             </li>
           ))}
@@ -78,7 +91,8 @@ export function About({ roomId, room }: { roomId: string; room: RoomState & { me
       </section>
       <section>
         <h3>
-          {t('members')} <span className="quiet">{t('members_of', { count: members.length, max: card.max_members })}</span>
+          {t('members')}{' '}
+          <span className="quiet">{t('members_of', { count: members.length, max: card.max_members })}</span>
         </h3>
         <ul className="member-list">
           {members.map((entry) => (
@@ -105,7 +119,9 @@ export function About({ roomId, room }: { roomId: string; room: RoomState & { me
               options={[...new Set([...SLOW_SECONDS, card.slow_mode_seconds])]
                 .sort((a, b) => a - b)
                 .map((value) => [String(value), value === 0 ? t('slow_off') : n('seconds', value)] as const)}
-              onChange={(value) => act(() => client.api.setSlowMode({ room: roomId, body: { seconds: Number(value) } }))}
+              onChange={(value) =>
+                act(() => client.api.setSlowMode({ room: roomId, body: { seconds: Number(value) } }))
+              }
             />
           </div>
         </section>
@@ -142,7 +158,15 @@ export function About({ roomId, room }: { roomId: string; room: RoomState & { me
           </button>
         )}
       </section>
-      {member && <MemberSheet roomId={roomId} member={member} isHost={isHost} leads={leads} onClose={() => setChosen(undefined)} />}
+      {member && (
+        <MemberSheet
+          roomId={roomId}
+          member={member}
+          isHost={isHost}
+          leads={leads}
+          onClose={() => setChosen(undefined)}
+        />
+      )}
       {dialog === 'change' && <ChangeRoom roomId={roomId} card={card} onClose={() => setDialog(undefined)} />}
       {dialog === 'invite' && <Invitations roomId={roomId} onClose={() => setDialog(undefined)} />}
       {dialog === 'close' && (
@@ -170,7 +194,15 @@ export function About({ roomId, room }: { roomId: string; room: RoomState & { me
   );
 }
 
-function MemberEntry({ member, isHere, onOpen }: { member: MemberView; isHere: boolean; onOpen: (() => void) | undefined }) {
+function MemberEntry({
+  member,
+  isHere,
+  onOpen,
+}: {
+  member: MemberView;
+  isHere: boolean;
+  onOpen: (() => void) | undefined;
+}) {
   const { t, language } = useWords();
   const nameOf = useNames();
   const now = useNow(10_000);
@@ -193,7 +225,9 @@ function MemberEntry({ member, isHere, onOpen }: { member: MemberView; isHere: b
         <span className="small quiet">{roles.join(' · ')}</span>
       </span>
       {member.host && <Icon name="pin" />}
-      {onOpen && <IconButton icon="more" label={t('member_actions', { name })} aria-haspopup="dialog" onClick={onOpen} />}
+      {onOpen && (
+        <IconButton icon="more" label={t('member_actions', { name })} aria-haspopup="dialog" onClick={onOpen} />
+      )}
     </li>
   );
 }
@@ -257,9 +291,8 @@ function MemberSheet({
         {canAct &&
           !isMuted &&
           MUTE_MINUTES.map((minutes) =>
-            entry(
-              `${t('mute_for')} ${minutes < 60 ? n('minutes', minutes) : n('hours', minutes / 60)}`,
-              () => act(() => client.api.muteMember({ ...at, body: { minutes } })),
+            entry(`${t('mute_for')} ${minutes < 60 ? n('minutes', minutes) : n('hours', minutes / 60)}`, () =>
+              act(() => client.api.muteMember({ ...at, body: { minutes } })),
             ),
           )}
         {isHost && !member.co_host && entry(t('make_co_host'), () => act(() => client.api.appointCoHost(at)))}

@@ -217,7 +217,11 @@ export function Composer({
           onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
           onKeyDown={onKeyDown}
         />
-        <button className="send-button" aria-label={attached?.kind === 'edit' ? t('save') : t('send')} disabled={body.trim() === ''}>
+        <button
+          className="send-button"
+          aria-label={attached?.kind === 'edit' ? t('save') : t('send')}
+          disabled={body.trim() === ''}
+        >
           <Icon name="send" />
         </button>
       </div>

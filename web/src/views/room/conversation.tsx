@@ -185,9 +185,7 @@ export function Conversation({
             isMentioned={message.mentions.includes(userId) || (message.mentions_all && message.author !== userId)}
             isPinned={pinned.includes(message.message_id)}
             isLit={lit === message.message_id}
-            seenBy={
-              message.message_id === own ? readersOf(own, userId, markers, userId).length : undefined
-            }
+            seenBy={message.message_id === own ? readersOf(own, userId, markers, userId).length : undefined}
             userId={userId}
             actions={actions}
           />
@@ -219,7 +217,10 @@ export function Conversation({
           className="jump-end"
           aria-label={newBelow > 0 ? n('new_below', newBelow) : t('jump_newest')}
           onClick={() => {
-            void messages.jumpToNewest().then(() => list.current?.showEnd());
+            void messages.jumpToNewest().then(
+              () => list.current?.showEnd(),
+              (error: unknown) => toast(problemText(error, words)),
+            );
           }}
         >
           <Icon name="down" />

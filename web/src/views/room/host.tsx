@@ -30,7 +30,13 @@ export function ChangeRoom({ roomId, card, onClose }: { roomId: string; card: Ro
   return (
     <Dialog title={t('change_room')} onClose={onClose} className="narrow">
       <form onSubmit={(event) => void submit(event)}>
-        <Field label={t('title')} required maxLength={100} value={title} onChange={(event) => setTitle(event.target.value)} />
+        <Field
+          label={t('title')}
+          required
+          maxLength={100}
+          value={title}
+          onChange={(event) => setTitle(event.target.value)}
+        />
         <Field
           label={t('max_members')}
           type="number"
@@ -84,8 +90,7 @@ export function Invitations({ roomId, onClose }: { roomId: string; onClose: () =
   const [minutes, setMinutes] = useState('60');
   const [link, setLink] = useState<string>();
   const { busy, error, run } = useAction();
-  const { data, reload } = useLoad('invitations', () => client.api.listRoomInvitations({ room: roomId }));
-  const valid = (data as { items: { invitation: string; uses: number; max_uses: number; expires_at: string }[] } | undefined)?.items;
+  const { data: valid, reload } = useLoad('invitations', () => client.api.listRoomInvitations({ room: roomId }));
   const create = (event: FormEvent) => {
     event.preventDefault();
     void run(async () => {
@@ -130,7 +135,13 @@ export function Invitations({ roomId, onClose }: { roomId: string; onClose: () =
       </form>
       {link && (
         <div className="invite-link">
-          <Field label={t('invite_link')} hint={t('invite_once')} readOnly value={link} onFocus={(event) => event.target.select()} />
+          <Field
+            label={t('invite_link')}
+            hint={t('invite_once')}
+            readOnly
+            value={link}
+            onFocus={(event) => event.target.select()}
+          />
           <button
             type="button"
             className="button"

@@ -149,7 +149,11 @@ export function DraftRow({
   const { t } = words;
   const isFailed = draft.state === 'failed';
   return (
-    <li className={`message is-own is-draft ${isFirst ? 'is-first' : ''}`} data-key={draft.key} data-draft={draft.state}>
+    <li
+      className={`message is-own is-draft ${isFirst ? 'is-first' : ''}`}
+      data-key={draft.key}
+      data-draft={draft.state}
+    >
       <span className="message-side" />
       <div className="message-main">
         <div className={`bubble ${isFailed ? 'is-failed' : ''}`}>
@@ -157,7 +161,9 @@ export function DraftRow({
             {draft.body}
           </p>
           <span className="meta">
-            {isFailed ? t('failed', { reason: codeText(draft.code ?? '', words) }) : t(draft.state === 'stored' ? 'stored' : 'sending')}
+            {isFailed
+              ? t('failed', { reason: codeText(draft.code ?? '', words) })
+              : t(draft.state === 'stored' ? 'stored' : 'sending')}
           </span>
         </div>
         {isFailed && (

@@ -22,18 +22,16 @@ export function ReportDialog(
   const { busy, error, run } = useAction();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const what = 'message' in props
-      ? { room_id: props.roomId, message_id: props.message.message_id }
-      : { user_id: props.userId };
+    const what =
+      'message' in props ? { room_id: props.roomId, message_id: props.message.message_id } : { user_id: props.userId };
     const text = note.trim() === '' ? {} : { note: note.trim() };
     if (await run(() => client.api.fileReport({ body: { ...what, category, ...text } }))) {
       toast(t('report_sent'));
       onClose();
     }
   };
-  const title = 'message' in props
-    ? t('report_message')
-    : t('report_user', { name: nameOf(props.userId) ?? t('unknown_user') });
+  const title =
+    'message' in props ? t('report_message') : t('report_user', { name: nameOf(props.userId) ?? t('unknown_user') });
   return (
     <Dialog title={title} onClose={onClose} className="narrow">
       <form onSubmit={(event) => void submit(event)}>
@@ -45,7 +43,13 @@ export function ReportDialog(
         />
         <div className="field">
           <label htmlFor="report-note">{t('report_note')}</label>
-          <textarea id="report-note" rows={3} maxLength={1000} value={note} onChange={(event) => setNote(event.target.value)} />
+          <textarea
+            id="report-note"
+            rows={3}
+            maxLength={1000}
+            value={note}
+            onChange={(event) => setNote(event.target.value)}
+          />
         </div>
         <FormError text={error} />
         <div className="row end">

@@ -1,6 +1,15 @@
 /** A room: its conversation, and what surrounds it. */
 
-import { useChat, useMessages, useNames, usePresence, useRoom, type ChatMessage, type MessageActions, type MessagesState } from '@boxroom/react';
+import {
+  useChat,
+  useMessages,
+  useNames,
+  usePresence,
+  useRoom,
+  type ChatMessage,
+  type MessageActions,
+  type MessagesState,
+} from '@boxroom/react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { useAction, useIsWide, useLoad, useNow, useTitle } from '../../lib/hooks.js';
 import { begun } from '../../lib/preferences.js';

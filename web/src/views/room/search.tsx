@@ -52,7 +52,12 @@ export function Search({ roomId, onJump }: { roomId: string; onJump: (id: string
       </p>
       <FoundList found={result?.items ?? []} onJump={onJump} />
       {result?.next && (
-        <button type="button" className="button wide" disabled={busy} onClick={() => void search(result.q, result.next ?? '')}>
+        <button
+          type="button"
+          className="button wide"
+          disabled={busy}
+          onClick={() => void search(result.q, result.next ?? '')}
+        >
           {t('more')}
         </button>
       )}

@@ -1,6 +1,15 @@
 /** The actions on one message. */
 
-import { useBlocks, useBoxroom, useChat, useNames, usePresence, type ChatMessage, type MessageActions, type RoomState } from '@boxroom/react';
+import {
+  useBlocks,
+  useBoxroom,
+  useChat,
+  useNames,
+  usePresence,
+  type ChatMessage,
+  type MessageActions,
+  type RoomState,
+} from '@boxroom/react';
 import { useState } from 'react';
 import { useAction } from '../../lib/hooks.js';
 import { useWords } from '../../texts/index.js';
@@ -94,18 +103,34 @@ export function MessageSheet({
       )}
       <ul className="menu">
         {isInside && isLive && (
-          <Entry label={t('reply')} onClick={() => { onClose(); onReply(); }} />
+          <Entry
+            label={t('reply')}
+            onClick={() => {
+              onClose();
+              onReply();
+            }}
+          />
         )}
         {isLive && (
           <Entry
             label={t('copy')}
-            onClick={() => act(async () => {
-              await navigator.clipboard.writeText(message.body ?? '');
-              toast(t('copied'));
-            })}
+            onClick={() =>
+              act(async () => {
+                await navigator.clipboard.writeText(message.body ?? '');
+                toast(t('copied'));
+              })
+            }
           />
         )}
-        {isInside && isOwn && isLive && <Entry label={t('edit')} onClick={() => { onClose(); onEdit(); }} />}
+        {isInside && isOwn && isLive && (
+          <Entry
+            label={t('edit')}
+            onClick={() => {
+              onClose();
+              onEdit();
+            }}
+          />
+        )}
         {isInside && leads && isLive && (
           <Entry
             label={t(isPinned ? 'unpin' : 'pin')}
@@ -116,11 +141,13 @@ export function MessageSheet({
           <Entry label={t('delete')} isDanger onClick={() => setAsked('delete')} />
         )}
         {!isOwn && <Entry label={t('report_message')} isDanger onClick={() => setAsked('report')} />}
-        {!isOwn && !message.erased && (
-          blocks.has(message.author)
-            ? <Entry label={t('unblock')} onClick={() => act(() => client.api.unblockUser({ user: message.author }))} />
-            : <Entry label={`${t('block')}: ${shownName}`} isDanger onClick={() => setAsked('block')} />
-        )}
+        {!isOwn &&
+          !message.erased &&
+          (blocks.has(message.author) ? (
+            <Entry label={t('unblock')} onClick={() => act(() => client.api.unblockUser({ user: message.author }))} />
+          ) : (
+            <Entry label={`${t('block')}: ${shownName}`} isDanger onClick={() => setAsked('block')} />
+          ))}
       </ul>
       <p className="small quiet seen-names">
         {readers.length === 0

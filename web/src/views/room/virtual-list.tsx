@@ -178,26 +178,31 @@ export function VirtualList({
     const [first, last] = rangeAt(box.scrollTop);
     const [shownFirst, shownLast] = shown.current;
     // A row before its turn is rendered with the next ones.
-    const isMissing = layout.range(Math.max(box.scrollTop - OVERSCAN / 2, 0), box.scrollTop)[0] < shownFirst
-      || layout.range(0, box.scrollTop + height.current + OVERSCAN / 2)[1] > shownLast;
+    const isMissing =
+      layout.range(Math.max(box.scrollTop - OVERSCAN / 2, 0), box.scrollTop)[0] < shownFirst ||
+      layout.range(0, box.scrollTop + height.current + OVERSCAN / 2)[1] > shownLast;
     if (isMissing || shownFirst > last || shownLast < first) render();
     report();
   };
 
-  useImperativeHandle(ref, () => ({
-    show: (key) => {
-      if (layout.indexOf(key) === undefined) return false;
-      isStuck.current = false;
-      anchor.current = { key, top: Math.max(height.current / 2 - 60, 0) };
-      render();
-      return true;
-    },
-    showEnd: () => {
-      isStuck.current = true;
-      anchor.current = undefined;
-      render();
-    },
-  }), [layout]);
+  useImperativeHandle(
+    ref,
+    () => ({
+      show: (key) => {
+        if (layout.indexOf(key) === undefined) return false;
+        isStuck.current = false;
+        anchor.current = { key, top: Math.max(height.current / 2 - 60, 0) };
+        render();
+        return true;
+      },
+      showEnd: () => {
+        isStuck.current = true;
+        anchor.current = undefined;
+        render();
+      },
+    }),
+    [layout],
+  );
 
   const above = layout.offset(from);
   const below = layout.total - layout.offset(to);
