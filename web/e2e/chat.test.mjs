@@ -252,7 +252,7 @@ test('texts are never HTML, and doubtful links ask first', async () => {
   await page.keyboard.press('Escape');
   // A blocked author is collapsed, and shown on demand.
   await request('command', 'PUT', `/users/me/blocks/${ana.id}`, { token: ben.token });
-  await page.getByText('A message of a user whom you have blocked.').waitFor();
+  await page.getByText('A message of a blocked user.').waitFor();
   await page.getByRole('button', { name: 'Show it' }).click();
   await link.waitFor();
   noProblems(page);
