@@ -1,4 +1,4 @@
-/** Takes pictures of every view, in both languages and themes, on phone and desktop: `node e2e/screens.mjs <folder>`. */
+/** Takes pictures of every view in both languages and themes, on phone and desktop: `node e2e/screens.mjs <folder>`. */
 
 import { mkdirSync } from 'node:fs';
 import { launch, open, options, PASSWORD } from './support.mjs';

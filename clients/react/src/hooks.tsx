@@ -63,7 +63,7 @@ export function useAlarms(): AlarmsState & {
   );
 }
 
-/** The users whom the user has blocked. */
+/** The users that the user has blocked. */
 export function useBlocks(): ReadonlySet<string> {
   return useValue(useChat().blocks);
 }

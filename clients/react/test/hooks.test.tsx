@@ -124,6 +124,16 @@ test('a message whose answer is lost is shown once', async (context) => {
   assert.deepEqual(bodies(shown.state), ['hello']);
 });
 
+test('a message that an earlier try has stored is no draft any more', async (context) => {
+  const service = new Service();
+  service.messages = [{ id: 1, author: 'ana', body: 'hello' }];
+  service.posts = ['replayed'];
+  const shown = await show(context, service);
+  await act(async () => void (await shown.state.messages.send?.('hello')));
+  await until('no draft', () => shown.state.messages.drafts.length === 0);
+  assert.deepEqual(bodies(shown.state), ['hello']);
+});
+
 test('a refused message fails, and can be sent again', async (context) => {
   const service = new Service();
   service.posts = ['refused', 'ok'];

@@ -49,7 +49,6 @@ export const ko: Texts = {
   reconnecting: '다시 연결하는 중 …',
   offline: '오프라인',
   stopped: '연결 끊김',
-  offline_hint: '온라인이 되면 새 메시지가 도착합니다.',
 
   nearby: '내 주변',
   tab_boxes: '배달함',
@@ -76,11 +75,9 @@ export const ko: Texts = {
   search_rooms_hint: '제목 또는 가게',
   results: { other: '방 {count}개' },
   members_of: '{max}명 중 {count}명',
-  members_count: { other: '{count}명' },
   locked: '비밀번호 있음',
   full: '가득 참',
   closes_in: '{time} 후 닫힘',
-  closing_now: '닫는 중',
   closed: '닫힘',
   join: '참여',
   enter: '방으로 가기',
@@ -101,7 +98,6 @@ export const ko: Texts = {
   join_locked: '이 방에는 비밀번호가 있습니다.',
   join_full: '방이 가득 찼습니다. 자리가 나면 참여할 수 있습니다.',
   join_closed: '이 방은 닫혔습니다.',
-  room_gone: '없는 방입니다.',
   hosted_by: '방장: {name}',
 
   rooms_title: '내 방',
@@ -115,9 +111,7 @@ export const ko: Texts = {
   choose_room: '메시지를 읽을 방을 고르세요.',
 
   conversation: '대화',
-  messages: '메시지',
   members: '멤버',
-  room_menu: '방 메뉴',
   search: '검색',
   search_messages: '이 방에서 검색',
   search_found: { other: '메시지 {count}개' },
@@ -180,8 +174,6 @@ export const ko: Texts = {
   link_open: '링크 열기',
 
   about_room: '방 정보',
-  you_are_host: '방장입니다.',
-  you_are_co_host: '부방장입니다.',
   host: '방장',
   co_host: '부방장',
   online: '접속 중',

@@ -26,7 +26,7 @@ export class Chat {
   readonly client: Boxroom;
   readonly userId: string;
   readonly connection = new Value<ConnectionState>('reconnecting');
-  /** The users whom the user has blocked. */
+  /** The users that the user has blocked. */
   readonly blocks = new Value<ReadonlySet<string>>(new Set());
   readonly names: Names;
   readonly rooms: RoomList;

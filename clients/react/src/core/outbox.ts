@@ -112,7 +112,13 @@ export class Outbox {
     const body = { body: draft.body, read_marker: true, ...reply };
     let next: Draft;
     try {
-      await this.client.api.postMessage({ room: this.roomId, body }, { idempotencyKey: key, deadlineMs: SEND_MS });
+      const options = { idempotencyKey: key, deadlineMs: SEND_MS };
+      const { replayed } = await this.client.request('postMessage', { room: this.roomId, body }, options);
+      if (replayed) {
+        // An earlier try has stored the message: it is shown already, or its event is on the way.
+        await this.remove(key);
+        return;
+      }
       next = { ...draft, state: 'stored' };
     } catch (error) {
       const code = error instanceof Problem ? error.code : error instanceof NetworkError ? 'network' : 'signed-out';

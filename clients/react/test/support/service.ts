@@ -9,7 +9,7 @@ const ROOM = 'locker-7.1';
 export class Service {
   readonly requests: string[] = [];
   /** Answers of posts, in turn; `lost` breaks the connection. */
-  posts: ('ok' | 'lost' | 'refused')[] = [];
+  posts: ('ok' | 'lost' | 'refused' | 'replayed')[] = [];
   messages: { id: number; author: string; body: string }[] = [];
   v = 10;
   private socket: WebSocketLike | undefined;
@@ -99,6 +99,9 @@ export class Service {
         const problem = { code: 'muted', title: '', detail: '', status: 403 };
         const headers = { 'content-type': 'application/problem+json' };
         return new Response(JSON.stringify(problem), { status: 403, headers });
+      }
+      if (next === 'replayed') {
+        return Response.json({ id: '1' }, { status: 201, headers: { 'idempotent-replay': 'true' } });
       }
       const id = 1000 + this.messages.length;
       if (!this.messages.some((message) => message.body === body['body'])) {

@@ -91,7 +91,6 @@ export function Conversation({
   );
   useEffect(() => {
     if (target) void jump(target.id);
-    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [target]);
   useEffect(() => {
     // The surroundings of the message have arrived.
@@ -112,7 +111,6 @@ export function Conversation({
       retry: (key) => void messages.retry(key),
       discard: (key) => void messages.discard(key),
     }),
-    // eslint-disable-next-line react-hooks/exhaustive-deps
     [messages.react, messages.retry, messages.discard, jump, onOpen, words],
   );
 
