@@ -40,16 +40,18 @@ pub struct PageArgs {
 /// What the page reads first.
 #[derive(Clone, Serialize)]
 struct Config {
-    /// The address of the command-service without a slash at the end; empty for the origin of the page.
+    /// The address of the command-service; relative if it has the origin of the page.
     command_url: String,
+    /// The same of this service, which has the origin of the page.
+    query_url: &'static str,
 }
 
 /// Returns the routes of the page, if there is one.
 pub(crate) fn router(args: &PageArgs) -> Router {
     let Some(folder) = &args.page else { return Router::new() };
-    let command_url = args.page_command_url.as_ref().map_or("", Url::as_str).trim_end_matches('/').to_owned();
+    let command_url = args.page_command_url.as_ref().map_or("/", Url::as_str).to_owned();
     let origin = args.page_command_url.as_ref().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-    let config = Config { command_url };
+    let config = Config { command_url, query_url: "/" };
     let not_found = (async || extract::not_found()).into_service();
     let files = ServeDir::new(folder).precompressed_br().precompressed_gzip().fallback(not_found);
     let always = |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::overriding(name, value);
@@ -72,12 +74,13 @@ pub(crate) fn router(args: &PageArgs) -> Router {
         )
 }
 
-/// Returns the content security policy: nothing but the own files and the two services, and no text as HTML.
+/// Returns the content security policy: nothing but the own files and the two services, and no text as HTML. The one
+/// policy of trusted types is for the address of the service worker.
 fn policy(command_origin: &str) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
          connect-src 'self' {command_origin}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types boxroom-worker"
     );
     // An origin is ASCII.
     HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))

@@ -14,13 +14,13 @@ use super::{
     refresh_token::{RefreshToken, RefreshTokenText, random_salt},
     rotation::{Verdict, rotate},
 };
-use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
+use crate::{app::App, error::Error, problems::Code, request::OptionalBodyCommand, schemas};
 
 /// The maximum number of attempts to update a session against concurrent changes.
 const ATTEMPTS: usize = 8;
 
 /// The refresh of a session.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
 pub(crate) struct RefreshSession {
@@ -40,7 +40,7 @@ pub(crate) struct RefreshSession {
 pub(crate) async fn refresh_session(
     State(app): State<App>,
     place: SessionPlace,
-    Command { body, .. }: Command<RefreshSession>,
+    OptionalBodyCommand { body, .. }: OptionalBodyCommand<RefreshSession>,
 ) -> Result<Response, Error> {
     app.signing()?;
     let RefreshToken { key, secret } = place.received(body.refresh_token.as_ref())?;

@@ -47,7 +47,7 @@ async fn a_page_is_served_with_a_strict_policy() {
         ("text/javascript".into(), "br".into())
     );
     let config: serde_json::Value = world.get_with("/app/config.json", &[]).await.json().await.unwrap();
-    assert_eq!(config, serde_json::json!({ "command_url": "https://commands.chat.example" }));
+    assert_eq!(config, serde_json::json!({ "command_url": "https://commands.chat.example/", "query_url": "/" }));
     for missing in ["/app/assets/index-0.js", "/app/..%2fsecret", "/app/%2e%2e/secret", "/app/nothing", "/secret"] {
         let response = world.get_with(missing, &[]).await;
         assert_eq!(response.status(), 404, "{missing}");

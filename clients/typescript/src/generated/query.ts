@@ -3527,10 +3527,10 @@ export interface operations {
         parameters: {
             query: {
                 /** @description Returns messages from this time on only. */
-                after: string;
+                after?: string;
                 author?: string;
                 /** @description Returns messages before this time only. */
-                before: string;
+                before?: string;
                 /** @description The `next` of the previous page. */
                 cursor?: string;
                 limit?: number;
