@@ -8,7 +8,7 @@ use system_tests::World;
 use tokio::process::Command;
 
 /// The longest time for all tests of the page.
-const TIMEOUT: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The validity of the operator's token.
 const LIFETIME: Duration = Duration::from_hours(1);
