@@ -36,7 +36,7 @@ pub(crate) struct RefreshSession {
 /// Each refresh token can be exchanged once. A repeat of the last refresh within ten seconds gets the same refresh
 /// token again, in case the answer was lost. Any other reuse of a token ends the session, because the token or its
 /// successor may be stolen. An `Idempotency-Key` has no effect.
-#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = RefreshSession)]
+#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = Option<RefreshSession>)]
 pub(crate) async fn refresh_session(
     State(app): State<App>,
     place: SessionPlace,

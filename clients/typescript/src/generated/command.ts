@@ -3737,9 +3737,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["RefreshSession"];
+                "application/json": components["schemas"]["RefreshSession"] | null;
             };
         };
         responses: {
