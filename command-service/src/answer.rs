@@ -25,6 +25,13 @@ pub(crate) struct Created {
     done: Done,
 }
 
+/// The answer to a command that made an invitation: `201`.
+#[derive(Debug)]
+pub(crate) struct CreatedInvitation {
+    invitation: NewInvitation,
+    done: Done,
+}
+
 /// The answer to a command that created nothing: `204`.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -38,6 +45,24 @@ pub(crate) struct NewId {
     /// The id.
     #[schema(example = "42")]
     id: String,
+}
+
+/// A new invitation to a room.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewInvitation {
+    /// The number of the invitation in the room.
+    #[schema(example = "1")]
+    id: String,
+    /// The token with which users join.
+    #[schema(example = "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c")]
+    token: String,
+}
+
+impl CreatedInvitation {
+    /// Builds the answer from a commit, the number of the invitation and its token.
+    pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>, id: &impl Display, token: String) -> Self {
+        Self { invitation: NewInvitation { id: id.to_string(), token }, done: Done::of(committed) }
+    }
 }
 
 impl Created {
@@ -84,6 +109,14 @@ impl Done {
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Json(self.id)).into_response();
+        self.done.write_headers(&mut response);
+        response
+    }
+}
+
+impl IntoResponse for CreatedInvitation {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, Json(self.invitation)).into_response();
         self.done.write_headers(&mut response);
         response
     }

@@ -1,11 +1,13 @@
 //! State shared by all requests and tasks: built once at the start.
 
-use std::{future::ready, ops::Deref, sync::Arc};
+use std::{collections::BTreeMap, future::ready, ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use credentials::{Accounts, Revocations, Sessions};
-use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
+use domain::{
+    BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, Report, RoomId, Store, StoreId, User, UserId,
+};
 use event_store::{
     CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, OpenerClaims, TailState,
     executor::Preparation,
@@ -27,8 +29,10 @@ use crate::{
     server_clock::ServerClock,
     settings::ReactionCode,
     signing::Signing,
+    slow_mode::Turns,
     stamp::{RequestSecret, Stamp},
-    users::registration_policy::RegistrationPolicy,
+    text_filter::TextFilter,
+    users::{confirmation::Confirmations, registration_policy::RegistrationPolicy},
 };
 
 /// The shared parts. Cheap to clone.
@@ -40,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) boxes: Executor<DeliveryBox>,
     pub(crate) users: Executor<User>,
     pub(crate) stores: Executor<Store>,
+    pub(crate) text_filter: TextFilter,
+    pub(crate) reports: Executor<Report>,
     pub(crate) marks: Marks,
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
@@ -57,7 +63,11 @@ pub(crate) struct Parts {
     /// The claims of users on slots for open rooms.
     pub(crate) openers: OpenerClaims,
     pub(crate) quotas: Quotas,
+    /// The turns of members of rooms in slow mode.
+    pub(crate) turns: Turns,
     pub(crate) registration: RegistrationPolicy,
+    /// None if users are registered without a confirmation.
+    pub(crate) confirmations: Option<Confirmations>,
     pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
@@ -86,9 +96,32 @@ impl App {
         Self(Arc::new(parts))
     }
 
-    /// The state of every tail, with the name of its stream.
+    /// The state of the tail of each stream. Of several tails of a stream, that of the one that is furthest behind.
     pub(crate) fn tails(&self) -> Vec<(StreamName, TailState)> {
-        [self.boxes.tails(), self.users.tails(), self.stores.tails()].concat()
+        let mut tails = BTreeMap::<StreamName, TailState>::new();
+        let of_boxes = [self.boxes.tails(), self.users.tails()].concat();
+        let of_stores = [self.stores.tails(), self.text_filter.filters().tails(), self.reports.tails()].concat();
+        for (stream, tail) in of_boxes.into_iter().chain(of_stores) {
+            let is_behind = |known: &TailState| {
+                let place = |tail: &TailState| {
+                    (tail.damage.is_none(), tail.last_error.is_none(), tail.caught_up, tail.sequence)
+                };
+                place(&tail) < place(known)
+            };
+            if tails.get(&stream).is_none_or(is_behind) {
+                tails.insert(stream, tail);
+            }
+        }
+        tails.into_iter().collect()
+    }
+
+    /// Returns the number of commands in the idempotency index of each stream.
+    pub(crate) fn index_sizes(&self) -> BTreeMap<StreamName, usize> {
+        let mut sizes = BTreeMap::new();
+        let all = [self.boxes.index_sizes(), self.users.index_sizes(), self.stores.index_sizes()];
+        // Every tail of a stream knows all of its commands.
+        sizes.extend(all.concat());
+        sizes
     }
 
     /// Returns the signing keys, or `sign-in-elsewhere` if an external issuer signs the tokens.
@@ -102,7 +135,7 @@ impl App {
     }
 
     /// Executes a command of a user on a room. Reports a missing box as a missing room. Rejects commands from erased
-    /// users, even while their token is valid.
+    /// and suspended users, even while their token is valid.
     pub(crate) async fn in_room(
         &self,
         room_id: &RoomId,
@@ -132,13 +165,30 @@ impl App {
         context: CommandContext,
         prepare: &Preparation<'_, DeliveryBox>,
     ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
-        if self.users.load(&context.actor).await?.0.is_erased() {
-            return Err(CommandError::Erased);
-        }
+        self.require_active(&context).await?;
         match self.boxes.execute_prepared(room_id.box_id(), command, context, prepare).await {
             Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
             result => result,
         }
+    }
+
+    /// Rejects a user who was erased or is suspended, even while the token is valid.
+    pub(crate) async fn require_active(&self, context: &CommandContext) -> Result<(), CommandError<BoxRefusal>> {
+        let (user, _) = self.users.load(&context.actor).await?;
+        if user.is_erased() {
+            return Err(CommandError::Erased);
+        }
+        if user.is_suspended(context.at) { Err(CommandError::Suspended) } else { Ok(()) }
+    }
+
+    /// Returns true if a store takes orders, or `store-not-found`.
+    pub(crate) async fn store_is_open(&self, store_id: &StoreId) -> Result<bool, Error> {
+        let (mut store, _) = self.stores.load(store_id).await?;
+        if !store.is_open() {
+            // The cached state may be behind.
+            (store, _) = self.stores.load_latest(store_id).await?;
+        }
+        if store.is_registered() { Ok(store.is_open()) } else { Err(Code::StoreNotFound.into()) }
     }
 
     /// Returns the event that posted a message on the box of a room.

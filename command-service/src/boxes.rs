@@ -1,4 +1,4 @@
-//! Commands of operators on boxes, reports by the boxes themselves, and credentials of boxes.
+//! Commands of operators on boxes and their users, reports by the boxes themselves, and credentials of boxes.
 
 pub(crate) mod change;
 pub(crate) mod credentials;
@@ -6,7 +6,9 @@ pub(crate) mod drop_event;
 pub(crate) mod install;
 pub(crate) mod reports;
 pub(crate) mod retire;
+pub(crate) mod retirement;
 pub(crate) mod service_state;
+pub(crate) mod users;
 
 use domain::{BoxId, UserId};
 

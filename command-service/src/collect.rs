@@ -19,7 +19,7 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
         gauges(encoder, "tail_caught_up", "1 if the stream was read up to its end, else 0", None, behind)?;
         let damaged = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.damage.is_some()))));
         gauges(encoder, "tail_damaged", "1 if the stream differs from earlier reads, else 0", None, damaged)?;
-        let known = [app.boxes.index_sizes(), app.users.index_sizes(), app.stores.index_sizes()].concat();
+        let known = app.index_sizes();
         let known = known.iter().map(|(stream, count)| (labelled(stream), value(*count as u64)));
         gauges(encoder, "idempotency_entries", "Commands remembered to answer their repeats", None, known)
     });

@@ -93,6 +93,7 @@ async fn execute(app: &App, room_id: &RoomId, command: RoomCommand) -> Result<bo
         role: ActorRole::System,
         at: clock::now(),
         traceparent: trace::traceparent_of(&Span::current()),
+        reason: None,
     };
     let committed = app.boxes.execute(room_id.box_id(), command.in_room(room_id.clone()), context).await?;
     Ok(!committed.events.is_empty())

@@ -1,8 +1,9 @@
 //! Converts each error to the problem that the client gets.
 
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use credentials::AccountError;
-use domain::{BoxRefusal, StoreRefusal, UserRefusal};
+use domain::{BoxRefusal, FilterRefusal, ReportRefusal, StoreRefusal, UserRefusal};
 use event_store::{AppendError, CommandError, EventStoreError, MarkError};
 use sealing::KeyError;
 use service_kit::problem::Problem;
@@ -69,6 +70,14 @@ impl Error {
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
     }
 
+    /// The member has posted less than the interval of slow mode ago.
+    pub(crate) fn slow_mode(wait: TimeDelta) -> Self {
+        // Rounded up, so that a command after this time is accepted.
+        let seconds = u32::try_from(wait.num_milliseconds().saturating_add(999) / 1000).unwrap_or(u32::MAX);
+        let detail = format!("you can post the next message in {seconds} s");
+        Self(Code::SlowMode.problem().detail(detail).retry_after(seconds))
+    }
+
     /// Concurrent changes of the same object won every retry.
     pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
@@ -105,16 +114,42 @@ impl From<Code> for Error {
     }
 }
 
+/// A refusal by the rules of an aggregate.
+pub(crate) trait Refusal: std::error::Error {
+    /// The time in seconds after which the same command may be accepted.
+    fn retry_after(&self) -> Option<u32> {
+        None
+    }
+}
+
+impl Refusal for BoxRefusal {
+    fn retry_after(&self) -> Option<u32> {
+        if let Self::Muted { seconds, .. } = self { Some(*seconds) } else { None }
+    }
+}
+
+impl Refusal for UserRefusal {}
+
+impl Refusal for StoreRefusal {}
+
+impl Refusal for FilterRefusal {}
+
+impl Refusal for ReportRefusal {}
+
 /// Maps a refusal by the rules with its text, which is safe to show.
-impl<R: std::error::Error> From<CommandError<R>> for Error
+impl<R: Refusal> From<CommandError<R>> for Error
 where
     for<'a> Code: From<&'a R>,
 {
     fn from(error: CommandError<R>) -> Self {
         match error {
-            CommandError::Refused(refusal) => Self::detailed(Code::from(&refusal), refusal.to_string()),
+            CommandError::Refused(refusal) => {
+                let problem = Code::from(&refusal).problem().detail(refusal.to_string());
+                Self(refusal.retry_after().into_iter().fold(problem, Problem::retry_after))
+            }
             CommandError::KeyReused => Code::IdempotencyKeyReused.into(),
             CommandError::Erased => Code::UserNotFound.into(),
+            CommandError::Suspended => Code::AccountSuspended.into(),
             // The caller of the executor knows the reason, except in a race with another attempt.
             CommandError::NotPrepared | CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
@@ -210,7 +245,18 @@ impl From<&BoxRefusal> for Code {
             BoxRefusal::Kicked => Self::Kicked,
             BoxRefusal::AlreadyMember => Self::AlreadyMember,
             BoxRefusal::NotAMember => Self::NotAMember,
-            BoxRefusal::NotTheHost => Self::NotTheHost,
+            BoxRefusal::NotTheHost | BoxRefusal::NotAModerator => Self::NotTheHost,
+            BoxRefusal::IsTheHost => Self::IsTheHost,
+            BoxRefusal::TooManyCoHosts => Self::TooManyCoHosts,
+            BoxRefusal::TooManyMutes => Self::TooManyMutes,
+            BoxRefusal::Muted { .. } => Self::Muted,
+            BoxRefusal::OrderPlaced => Self::OrderPlaced,
+            BoxRefusal::TooManyMembers(_) => Self::TooManyMembers,
+            BoxRefusal::InvalidInvitation => Self::InvalidRoomInvitation,
+            BoxRefusal::InvitationNotFound => Self::InvitationNotFound,
+            BoxRefusal::TooManyInvitations => Self::TooManyInvitations,
+            BoxRefusal::PrivateBox => Self::PrivateBox,
+            BoxRefusal::TooManyUsers => Self::TooManyUsers,
             BoxRefusal::MemberNotFound => Self::MemberNotFound,
             BoxRefusal::CannotKickYourself => Self::CannotKickYourself,
             BoxRefusal::TooManyKicks => Self::TooManyKicks,
@@ -232,6 +278,7 @@ impl From<&UserRefusal> for Code {
             UserRefusal::UserNotFound => Self::UserNotFound,
             UserRefusal::DeviceNotFound => Self::DeviceNotFound,
             UserRefusal::TooManyDevices => Self::TooManyDevices,
+            UserRefusal::TooManyBlockedUsers => Self::TooManyBlockedUsers,
         }
     }
 }
@@ -241,6 +288,28 @@ impl From<&StoreRefusal> for Code {
         match refusal {
             StoreRefusal::StoreExists => Self::StoreExists,
             StoreRefusal::StoreNotFound => Self::StoreNotFound,
+            StoreRefusal::StoreRetired => Self::StoreRetired,
+        }
+    }
+}
+
+impl From<&FilterRefusal> for Code {
+    fn from(refusal: &FilterRefusal) -> Self {
+        match refusal {
+            FilterRefusal::FilterNotFound => Self::FilterNotFound,
+            FilterRefusal::TooManyFilters => Self::TooManyFilters,
+        }
+    }
+}
+
+impl From<&ReportRefusal> for Code {
+    fn from(refusal: &ReportRefusal) -> Self {
+        match refusal {
+            ReportRefusal::AlreadyReported => Self::AlreadyReported,
+            ReportRefusal::ReportNotFound => Self::ReportNotFound,
+            ReportRefusal::ReportClosed => Self::ReportClosed,
+            ReportRefusal::ReportClaimed => Self::ReportClaimed,
+            ReportRefusal::ReportNotClaimed => Self::ReportNotClaimed,
         }
     }
 }

@@ -9,6 +9,9 @@ pub mod settings;
 mod routes;
 
 mod boxes;
+mod filters;
+mod moderation;
+mod reports;
 mod rooms;
 mod sessions;
 mod stores;
@@ -40,5 +43,7 @@ mod removed_devices;
 mod run;
 mod server_clock;
 mod signing;
+mod slow_mode;
 mod stamp;
+mod text_filter;
 mod well_known;

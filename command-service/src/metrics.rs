@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     deadlines: Family<[(&'static str, &'static str); 1], Counter>,
     /// Users who were registered.
     pub(crate) registrations: Counter,
+    filtered: Family<[(&'static str, &'static str); 1], Counter>,
+    confirmations: Family<[(&'static str, &'static str); 1], Counter>,
     passwords_waiting: Gauge,
     /// Passwords that were rejected before they were hashed or compared.
     pub(crate) passwords_refused: Counter,
@@ -26,6 +28,8 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     duration: Family::new_with_constructor(seconds),
     deadlines: Family::default(),
     registrations: Counter::default(),
+    filtered: Family::default(),
+    confirmations: Family::default(),
     passwords_waiting: Gauge::default(),
     passwords_refused: Counter::default(),
 });
@@ -52,8 +56,34 @@ pub(crate) enum Outcome {
     ArmedAgain,
 }
 
+/// The result of the delivery of a link that confirms a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The hook accepted it.
+    Sent,
+    /// Every attempt failed.
+    Failed,
+    /// Too many others waited.
+    Dropped,
+}
+
+impl Delivered {
+    const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Dropped];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// The labels of all results of deadlines.
 const DEADLINE_OUTCOMES: [&str; 5] = ["closed", "warned", "stale", "armed_again", "failed"];
+
+/// The labels of all results of filters.
+const FILTERED: [&str; 2] = ["masked", "refused"];
 
 /// Registers these metrics and those of the log.
 pub(crate) fn register(registry: &mut Registry) {
@@ -63,13 +93,23 @@ pub(crate) fn register(registry: &mut Registry) {
         // All outcomes exist from the start, so that rates have a first value.
         drop(m.deadlines.get_or_create(&[("outcome", outcome)]));
     }
+    for delivered in Delivered::ALL {
+        drop(m.confirmations.get_or_create(&[("outcome", delivered.name())]));
+    }
     let help = "Commands by operation, transport and outcome: done, replayed, or the problem code";
     registry.register("commands", help, m.commands.clone());
     let help = "Duration of commands, by operation";
     registry.register_with_unit("command_duration", help, Unit::Seconds, m.duration.clone());
     let help = "Deadlines of rooms that have fired, by result";
     registry.register("deadlines", help, m.deadlines.clone());
+    for outcome in FILTERED {
+        drop(m.filtered.get_or_create(&[("outcome", outcome)]));
+    }
+    let help = "Texts in which a filter had a match, by outcome: masked or refused";
+    registry.register("filtered_texts", help, m.filtered.clone());
     registry.register("registrations", "Users who were registered", m.registrations.clone());
+    let help = "Links that confirm registrations, by the result of their delivery";
+    registry.register("confirmations", help, m.confirmations.clone());
     let help = "Passwords waiting to be hashed or compared";
     registry.register("passwords_waiting", help, m.passwords_waiting.clone());
     let help = "Passwords rejected unchecked because too many were waiting, or for too long";
@@ -94,6 +134,17 @@ impl Metrics {
             None => failed,
         };
         self.deadlines.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts a text in which a filter had a match.
+    pub(crate) fn count_filtered(&self, is_refused: bool) {
+        let [masked, refused] = FILTERED;
+        self.filtered.get_or_create(&[("outcome", if is_refused { refused } else { masked })]).inc();
+    }
+
+    /// Counts the delivery of a link that confirms a registration.
+    pub(crate) fn confirmation(&self, delivered: Delivered) {
+        self.confirmations.get_or_create(&[("outcome", delivered.name())]).inc();
     }
 
     /// Counts a waiting password until the returned value is dropped.

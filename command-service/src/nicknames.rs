@@ -85,6 +85,7 @@ async fn advance(app: &App, claims: &mut NicknameClaims) -> Result<Claimed, Erro
         role: ActorRole::System,
         at: clock::now(),
         traceparent: None,
+        reason: None,
     };
     Ok(claims.advance(&context).await?)
 }

@@ -16,6 +16,33 @@ where
     deserializer.deserialize_any(WholeNumber(PhantomData))
 }
 
+/// A bounded whole number, or null.
+pub(crate) fn optional_whole_number<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: TryFrom<u32, Error: Display>,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_option(Optional(PhantomData))
+}
+
+struct Optional<T>(PhantomData<T>);
+
+impl<'de, T: TryFrom<u32, Error: Display>> Visitor<'de> for Optional<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a whole number or null")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        whole_number(deserializer).map(Some)
+    }
+}
+
 struct WholeNumber<T>(PhantomData<T>);
 
 impl<T: TryFrom<u32, Error: Display>> Visitor<'_> for WholeNumber<T> {
@@ -44,6 +71,14 @@ mod tests {
 
     fn hours(value: &Value) -> Option<u32> {
         super::whole_number::<ExtensionHours, _>(value).ok().map(ExtensionHours::get)
+    }
+
+    #[test]
+    fn an_optional_number_may_be_null() {
+        let hours = |value: &Value| super::optional_whole_number::<ExtensionHours, _>(value).ok();
+        assert_eq!(hours(&json!(null)), Some(None));
+        assert_eq!(hours(&json!(2.0)).flatten().map(ExtensionHours::get), Some(2));
+        assert_eq!((hours(&json!(4)), hours(&json!("2"))), (None, None));
     }
 
     #[test]

@@ -27,8 +27,11 @@ macro_rules! problems {
 // The codes are part of the interface; never rename.
 problems! {
     MalformedJson 400 "malformed-json" "The request body is not valid JSON" "The request body is not valid JSON.";
+    InvalidQuery 400 "invalid-query" "A query parameter is not valid" "A query parameter is unknown, or not valid.";
     InvalidIdempotencyKey 400 "invalid-idempotency-key" "The Idempotency-Key is not valid"
         "The header `Idempotency-Key` must have 1 to 64 visible ASCII characters.";
+    InvalidSessionHeader 400 "invalid-session-header" "The header Boxroom-Session is not valid"
+        "The header `Boxroom-Session` is absent, or `cookie`.";
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
     InvalidToken 401 "invalid-token" "The access token is not valid"
         "The access token is malformed, or not issued for this service.";
@@ -41,29 +44,52 @@ problems! {
         "A replaced token of the session was used again. It may be stolen, so the session has ended; sign in again.";
     WrongCredentials 401 "wrong-credentials" "Wrong id or password"
         "No account has this id and password, or no box has this id and secret.";
+    InvalidResetToken 401 "invalid-reset-token" "The token for a new password is not valid"
+        "The token is malformed, was used, has expired, or was replaced by a later one.";
+    AccountSuspended 403 "account-suspended" "The account is suspended"
+        "A moderator has suspended the account. It can neither sign in nor join, open or post.";
+    RecentSignInNeeded 403 "recent-sign-in-needed" "Give the password, or sign in again"
+        "The request needs the password of the account, or a token from a sign-in of at most five minutes ago.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
     NotAMember 403 "not-a-member" "You are not a member of this room" "Only members of the room may do this.";
-    NotTheHost 403 "not-the-host" "You are not the host of this room" "Only the host of the room may do this.";
+    NotTheHost 403 "not-the-host" "You are not the host of this room"
+        "Only the host may do this. Some commands are open to co-hosts, but not against the host or another co-host.";
     NotTheAuthor 403 "not-the-author" "You are not the author of this message"
         "Only the author of the message may do this.";
     WrongPassword 403 "wrong-password" "Wrong room password"
         "The room is locked, and the password is missing or wrong.";
+    Muted 403 "muted" "You are muted in this room"
+        "The caller cannot post, edit or react until the time in `detail`, after the seconds in `Retry-After`.";
+    PrivateBox 403 "private-box" "The box is private" "The caller is not one of the users who may use the box.";
+    InvalidRoomInvitation 403 "invalid-room-invitation" "The invitation is not valid"
+        "The invitation to the room is unknown, revoked, expired or used up.";
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
+    Unconfirmed 403 "unconfirmed" "The registration is not confirmed yet"
+        "The password is right, but the link that was sent to the contact address was not opened yet.";
+    InvalidConfirmation 403 "invalid-confirmation" "The link is not valid"
+        "The link is malformed, has expired, or belongs to another registration: register again.";
     RegistrationClosed 403 "registration-closed" "Registration is closed"
         "This installation takes no registrations.";
     InvalidInvitation 403 "invalid-invitation" "A valid invitation is needed"
         "Registration needs an invitation, and that of the request is missing, unknown, expired or used up.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
+    SessionNotFound 404 "session-not-found" "Session not found"
+        "The caller has no session with this id, or it ended more than ten minutes ago.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
         "The service accepts tokens of an external issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "Not found" "The path contains a malformed id.";
     BoxNotFound 404 "box-not-found" "Box not found" "No box has this id.";
     RoomNotFound 404 "room-not-found" "Room not found" "No room has this id.";
     StoreNotFound 404 "store-not-found" "Store not found" "No store has this id.";
-    UserNotFound 404 "user-not-found" "User not found" "The caller is not registered as a user, or was erased.";
+    UserNotFound 404 "user-not-found" "User not found" "The caller or the named user is not registered, or was erased.";
     DeviceNotFound 404 "device-not-found" "Device not found" "The caller has no device with this id.";
+    FilterNotFound 404 "filter-not-found" "Filter not found" "No filter has this id.";
+    ReportNotFound 404 "report-not-found" "Report not found" "No report has this id.";
+    ReportedUserNotFound 404 "reported-user-not-found" "The reported user does not exist"
+        "The reported user, or the author of the message, is not registered or was erased.";
     MemberNotFound 404 "member-not-found" "Member not found" "The other user is not a member of the room.";
+    InvitationNotFound 404 "invitation-not-found" "Invitation not found" "The room has no invitation with this number.";
     EventNotFound 404 "event-not-found" "Event not found" "The box has no event at this sequence.";
     MessageNotFound 404 "message-not-found" "Message not found" "No message of this room has this id.";
     BoxExists 409 "box-exists" "The box id is taken" "A box with this id exists already.";
@@ -74,6 +100,7 @@ problems! {
     TooManyReactions 409 "too-many-reactions" "Too many reactions to this message"
         "A message has at most 20 different reactions, and 10 of one user.";
     BoxRetired 409 "box-retired" "The box is retired" "The box was retired for good.";
+    StoreRetired 409 "store-retired" "The store is retired" "The store was retired for good.";
     StoreExists 409 "store-exists" "The store id is taken" "A store with this id exists already.";
     StoreClosed 409 "store-closed" "The store is closed" "No room can be opened for the store now.";
     RoomClosed 409 "room-closed" "The room is closed" "The room was closed, or its deadline has passed.";
@@ -81,6 +108,18 @@ problems! {
     AlreadyMember 409 "already-member" "You are already a member of this room" "The caller is already a member.";
     CannotKickYourself 409 "cannot-kick-yourself" "You cannot kick yourself"
         "The host can leave the room or transfer the host's role instead.";
+    CannotSuspendYourself 409 "cannot-suspend-yourself" "You cannot suspend yourself"
+        "An account can neither suspend nor reinstate itself.";
+    IsTheHost 409 "is-the-host" "This member is the host" "The host cannot be muted, and is no co-host.";
+    TooManyCoHosts 409 "too-many-co-hosts" "Too many co-hosts" "A room has at most five co-hosts.";
+    TooManyMutes 409 "too-many-mutes" "Too many muted users" "At most 200 users of a room can be muted.";
+    OrderPlaced 409 "order-placed" "The order was placed"
+        "Store, title, size and password of a room can be changed until its order is placed.";
+    TooManyMembers 409 "too-many-members" "The room has more members"
+        "The maximum number of members cannot be less than the number of members.";
+    TooManyInvitations 409 "too-many-invitations" "Too many invitations"
+        "A room has at most ten valid invitations: revoke one first.";
+    TooManyUsers 409 "too-many-users" "Too many users of the box" "At most 500 users can be allowed to use a box.";
     TooManyKicks 409 "too-many-kicks" "Too many users were kicked from this room"
         "At most 500 users can be kicked from a room. The room can be closed.";
     StepNotForward 409 "step-not-forward" "The step must move forward" "The order is already at a later step.";
@@ -88,6 +127,18 @@ problems! {
     UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken"
         "Another user has this nickname, or one that looks like it.";
+    CannotBlockYourself 409 "cannot-block-yourself" "You cannot block yourself" "The user of the path is the caller.";
+    TooManyBlockedUsers 409 "too-many-blocked-users" "Too many blocked users"
+        "A user can block at most 500 others: unblock one first.";
+    TooManyFilters 409 "too-many-filters" "Too many filters" "There can be at most 500 filters: remove one first.";
+    CannotReportYourself 409 "cannot-report-yourself" "You cannot report yourself"
+        "The caller is the reported user, or the author of the message.";
+    AlreadyReported 409 "already-reported" "You have reported this already"
+        "The caller's report about the same message or user is not closed yet.";
+    ReportClosed 409 "report-closed" "The report is closed" "A closed report cannot be changed.";
+    ReportClaimed 409 "report-claimed" "Another moderator has claimed the report"
+        "Only the moderator who has claimed the report may do this.";
+    ReportNotClaimed 409 "report-not-claimed" "The report is not claimed" "Claim the report before closing it.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
@@ -103,6 +154,8 @@ problems! {
         "The user, or an address without a valid token, has sent more requests than its rate limit allows.";
     InvalidBody 422 "invalid-body" "Invalid request body"
         "A field is missing, unknown, of the wrong type or out of its bounds.";
+    RefusedByFilter 422 "refused-by-filter" "The text has a word or a link that is not allowed here"
+        "The text has a word or a link that the operators have filtered.";
     InvalidReaction 422 "invalid-reaction" "Invalid reaction"
         "A reaction is one emoji, or one of the short codes of this installation.";
     UnknownPosition 422 "unknown-position" "Unknown position"
@@ -113,13 +166,18 @@ problems! {
         "Passwords are not checked until the time in `Retry-After` has passed.";
     TooManyRegistrations 429 "too-many-registrations" "Too many registrations"
         "Too many users have registered from the client's address, or in total, in one hour.";
+    TooManyConfirmations 429 "too-many-confirmations" "The link was sent too often"
+        "The link was sent a moment ago, or too often to this address or for this account.";
     TooManyRooms 429 "too-many-rooms" "Too many rooms opened" "The caller has opened too many rooms in one day.";
     TooManyMessages 429 "too-many-messages" "Too many messages"
         "The caller has posted and edited too many messages in one minute.";
+    SlowMode 429 "slow-mode" "Slow mode is on"
+        "The caller can post the next message after the seconds in `Retry-After`.";
     TooMuchText 429 "too-much-text" "Too much text"
         "The messages that the caller has posted and edited in one day are too large in total.";
     TooManyNicknames 429 "too-many-nicknames" "Too many changes of the nickname"
         "The caller has changed the nickname too often in one day.";
+    TooManyReports 429 "too-many-reports" "Too many reports" "The caller has filed too many reports in one day.";
     TooManySignIns 429 "too-many-sign-ins" "Too many sign-ins" "The account was signed in to too often in one day.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "The headers are larger than 32 KiB in total.";
     Internal 500 "internal" "Internal error"

@@ -49,6 +49,10 @@ pub struct QuotaArgs {
     #[arg(long, env = "BOXROOM_NICKNAMES_PER_DAY", default_value_t = 5, value_name = "CHANGES")]
     pub nicknames_per_day: u64,
 
+    /// Most reports that one user files in a day; 0 for no limit
+    #[arg(long, env = "BOXROOM_REPORTS_PER_DAY", default_value_t = 20, value_name = "REPORTS")]
+    pub reports_per_day: u64,
+
     /// Most sign-ins of one user or operator in a day; 0 for no limit
     #[arg(long, env = "BOXROOM_SIGN_INS_PER_DAY", default_value_t = 100, value_name = "SIGN-INS")]
     pub sign_ins_per_day: u64,
@@ -73,6 +77,7 @@ pub(crate) struct Quotas {
     messages: Quota,
     message_bytes: Quota,
     nicknames: Quota,
+    reports: Quota,
     sign_ins: Quota,
     /// Serializes the joins of a user, so that concurrent ones are each counted.
     joins: KeyedMutex,
@@ -89,6 +94,7 @@ impl Quotas {
             messages: Quota::new(limits.messages_per_minute, MINUTE, Code::TooManyMessages),
             message_bytes: Quota::new(limits.message_bytes_per_day, DAY, Code::TooMuchText),
             nicknames: Quota::new(limits.nicknames_per_day, DAY, Code::TooManyNicknames),
+            reports: Quota::new(limits.reports_per_day, DAY, Code::TooManyReports),
             sign_ins: Quota::new(limits.sign_ins_per_day, DAY, Code::TooManySignIns),
             joins: KeyedMutex::default(),
         }
@@ -116,6 +122,11 @@ impl Quotas {
     /// The admission of another nickname.
     pub(crate) fn nickname<'a>(&'a self, user_id: &'a UserId) -> Admission<'a> {
         Admission::new(vec![Box::new(move || self.nicknames.take(user_id, 1))])
+    }
+
+    /// The admission of a report.
+    pub(crate) fn report<'a>(&'a self, reporter: &'a UserId) -> Admission<'a> {
+        Admission::new(vec![Box::new(move || self.reports.take(reporter, 1))])
     }
 
     /// The admission of a user to one more room, by the number of open rooms that the user is in.

@@ -70,6 +70,7 @@ async fn remove(app: &App, payload: &[u8]) -> Result<(), Error> {
         role: ActorRole::System,
         at: clock::now(),
         traceparent: None,
+        reason: None,
     };
     match app.users.execute(&user_id, UserCommand::RemoveDevice { device_id, target }, context).await {
         Ok(_) | Err(CommandError::Refused(UserRefusal::DeviceNotFound)) => Ok(()),

@@ -10,12 +10,19 @@ use sign_in::MAX_CHARS;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr,
+        KnownFormat, RefOr, SchemaFormat,
         schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type},
     },
 };
 
-use crate::{passwords::MIN_ROOM_PASSWORD, sessions::refresh_token, users::registration_policy::MAX_INVITATION_CHARS};
+use crate::{
+    passwords::MIN_ROOM_PASSWORD,
+    sessions::{device, refresh_token},
+    users::{
+        confirmation::{self, contact},
+        registration_policy::MAX_INVITATION_CHARS,
+    },
+};
 
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
@@ -41,6 +48,22 @@ schemas! {
     StoreId => id(ID_PATTERN, 40, "pizzeria");
     /// A user.
     UserId => id(ID_PATTERN, 40, "ana");
+    /// A filter.
+    FilterId => id(ID_PATTERN, 40, "free-soup");
+    /// The kind of a filter's pattern.
+    FilterKind => one_of(&[domain::FilterKind::Word.as_str(), domain::FilterKind::Link.as_str()]);
+    /// The pattern of a filter.
+    FilterPattern => string(1, values::FilterPattern::MAX_BYTES, "free soup").pattern(Some(VISIBLE_PATTERN));
+    /// The consequence of a match.
+    FilterAction => one_of(&[domain::FilterAction::Refuse.as_str(), domain::FilterAction::Mask.as_str()]);
+    /// A report.
+    ReportId => id(ID_PATTERN, 40, "5f0c3a9f4f7f7b1f6a5f2c0f-1");
+    /// The reason of a report.
+    ReportCategory => one_of(&domain::ReportCategory::ALL.map(domain::ReportCategory::as_str));
+    /// The result of handling a report.
+    ReportAction => one_of(&domain::ReportAction::ALL.map(domain::ReportAction::as_str));
+    /// The words of a report or of its handling.
+    ReportNote => body(values::ReportNote::MAX_CHARS, values::ReportNote::MAX_BYTES, "He threatens me");
     /// A device of a user.
     DeviceId => id(ID_PATTERN, 40, "phone");
     /// A room.
@@ -70,6 +93,8 @@ schemas! {
     Address => line(values::Address::MAX_CHARS, values::Address::MAX_BYTES, "Markt 1");
     /// A reason given by an operator.
     Reason => line(values::Reason::MAX_CHARS, values::Reason::MAX_BYTES, "The door is stuck");
+    /// A token for a new password.
+    ResetToken => string(1, credentials::ResetToken::MAX_CHARS, "ana.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
     /// A push provider.
@@ -90,6 +115,16 @@ schemas! {
     MaxMembers => integer(2, 100, 4);
     /// The length of an extension in hours.
     ExtensionHours => integer(1, 3, 1);
+    /// The time for which a member is muted, in minutes.
+    MuteMinutes => integer(1, 1440, 10);
+    /// The least time between two messages of a member, in seconds.
+    SlowModeSeconds => integer(0, 21600, 30);
+    /// The number of users who can join a room with an invitation.
+    InvitationUses => integer(1, 100, 3);
+    /// The time for which an invitation to a room is valid, in minutes.
+    InvitationMinutes => integer(1, 1440, 60);
+    /// The number of an invitation in its room.
+    InvitationNumber => id("^[1-9][0-9]{0,8}$", 9, "1");
     /// The users that may use a box.
     BoxKind => one_of(&[values::BoxKind::Shared.as_str(), values::BoxKind::Private.as_str()]);
     /// The step of an order.
@@ -102,11 +137,21 @@ schemas! {
     AccountPassword => string(8, MAX_CHARS, "correct horse");
     /// A refresh token of a session.
     RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
+    /// The label of a device.
+    DeviceLabel => line(device::MAX_CHARS, device::MAX_BYTES, "Ana's phone");
+    /// A session.
+    SessionId => string(32, 32, "0199f3a5c0de7000a1b2c3d4e5f60718").pattern(Some("^[0-9a-f]{32}$"));
     /// The secret with which a box signs in.
     BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
-    /// The token of an invitation to register.
+    /// The token of an invitation to register, or to a room.
     InvitationToken => string(1, MAX_INVITATION_CHARS, "5f0c3a9f4f7f7b1f6a5f2c0f9f1d2e3c5f0c3a9f")
         .pattern(Some("^[A-Za-z0-9_-]+$"));
+    /// The contact address of a new user.
+    Contact => string(6, contact::MAX_BYTES, "ana@mail.example")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)));
+    /// The token of a link that confirms a registration.
+    LinkToken => string(1, confirmation::MAX_CHARS, "ana.1772366400.k2Jx7m0Qp4sT9vWzY1bC3d.5f0c3a9f4f7f7b1f6a5f")
+        .pattern(Some("^[!-~]+$"));
     /// A password to be set for a room.
     NewRoomPassword => string(MIN_ROOM_PASSWORD, MAX_CHARS, "margherita");
     /// The password of a room.
@@ -223,7 +268,7 @@ fn notification_preferences() -> ObjectBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::passwords;
+    use crate::{passwords, sessions::list};
 
     #[test]
     fn the_schema_has_the_steps_of_the_domain() {
@@ -273,8 +318,16 @@ mod tests {
         parses::<TimeOfDay, values::TimeOfDay>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
+        parses::<MuteMinutes, values::MuteMinutes>();
+        parses::<SlowModeSeconds, values::SlowModeSeconds>();
+        parses::<InvitationUses, values::InvitationUses>();
+        parses::<InvitationMinutes, values::InvitationMinutes>();
         parses::<AccountPassword, sign_in::AccountPassword>();
         parses::<BoxSecret, passwords::BoxSecret>();
+        parses::<Contact, contact::Contact>();
+        parses::<LinkToken, confirmation::LinkToken>();
+        parses::<DeviceLabel, device::DeviceLabel>();
+        parses::<SessionId, list::SessionId>();
         parses::<NotificationPreferences, domain::NotificationPreferences>();
     }
 }

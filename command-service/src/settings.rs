@@ -18,7 +18,10 @@ use service_kit::{
 use text::emoji;
 use wire::trust;
 
-use crate::{quotas::QuotaArgs, users::registration_policy::RegistrationArgs};
+use crate::{
+    quotas::QuotaArgs,
+    users::{confirmation::settings::ConfirmationArgs, registration_policy::RegistrationArgs},
+};
 
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;
@@ -50,6 +53,10 @@ pub struct Settings {
     /// The conditions of registrations.
     #[command(flatten)]
     pub registration: RegistrationArgs,
+
+    /// The confirmation of registrations.
+    #[command(flatten)]
+    pub confirmation: ConfirmationArgs,
 
     /// The NATS server.
     #[command(flatten)]

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{PoisonError, RwLock},
     time::Duration,
 };
@@ -14,10 +13,10 @@ use service_kit::{
     auth::{Grant, Signer, Verifier},
     clock,
 };
-use sign_in::read_signing_keys;
+use sign_in::KeyFolder;
 use storage::BucketError;
 use supervision::ticks::next_tick;
-use tokio::time::sleep_until;
+use tokio::{sync::Mutex, time::sleep_until};
 use wire::trust::PublicKey;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
@@ -30,7 +29,7 @@ const REPUBLISH: u32 = 60;
 
 /// Signs tokens with the current key. One instance per process.
 pub(crate) struct Signing {
-    folder: PathBuf,
+    folder: Mutex<KeyFolder>,
     timing: Timing,
     keys: SigningKeys,
     verifier: Verifier,
@@ -57,16 +56,16 @@ struct Current {
 impl Signing {
     /// Opens the folder, which must hold a key. Returns `None` if an external issuer signs the tokens.
     pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
-        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.uses_external_issuer()) else {
+        let Some(folder) = args.signing_keys.as_deref().filter(|_| !verifier.uses_external_issuer()) else {
             return Ok(None);
         };
-        let signers = read_signing_keys(&folder)?;
+        let folder = KeyFolder::open(folder)?;
         let now = clock::now();
-        for signer in &signers {
+        for signer in folder.keys() {
             verifier.add_own_key(signer.id(), signer.public(), now);
         }
         let timing = Timing { lead: args.key_lead, retention: args.key_retention };
-        Ok(Some(Self { folder, timing, keys, verifier, current: RwLock::default() }))
+        Ok(Some(Self { folder: Mutex::new(folder), timing, keys, verifier, current: RwLock::default() }))
     }
 
     /// Returns a signed token and its lifetime, or `log-unavailable` while no key is published.
@@ -115,7 +114,9 @@ impl Signing {
     }
 
     async fn update(&self, republish: bool) -> Result<()> {
-        let (signers, published, now) = (read_signing_keys(&self.folder)?, self.verifier.published(), clock::now());
+        let (published, now) = (self.verifier.published(), clock::now());
+        let mut folder = self.folder.lock().await;
+        let signers = folder.read()?;
         if let Some(newest) = signers.last() {
             self.publish(newest, published.get(newest.id()), republish).await?;
         }

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use domain::UserId;
+use domain::{UserId, values::Reason};
 use event_store::{ActorRole, CommandContext, RequestHash};
 use service_kit::{
     clock,
@@ -45,12 +45,18 @@ impl Stamp {
         self.in_role(ActorRole::Operator, actor)
     }
 
+    /// The context of a command of this operator with a reason.
+    pub(crate) fn of_operator(&self, actor: &UserId, reason: Reason) -> CommandContext {
+        CommandContext { reason: Some(reason), ..self.by_operator(actor) }
+    }
+
     /// The context of a command of a box, which signed in with this id.
     pub(crate) fn by_device(&self, actor: &UserId) -> CommandContext {
         self.in_role(ActorRole::Device, actor)
     }
 
-    fn in_role(&self, role: ActorRole, actor: &UserId) -> CommandContext {
+    /// The context of a command of this principal.
+    pub(crate) fn in_role(&self, role: ActorRole, actor: &UserId) -> CommandContext {
         CommandContext {
             command_id: self.key.clone(),
             request_hash: self.request_hash,
@@ -58,6 +64,7 @@ impl Stamp {
             role,
             at: self.at,
             traceparent: self.traceparent.clone(),
+            reason: None,
         }
     }
 }

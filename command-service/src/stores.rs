@@ -3,3 +3,4 @@
 pub(crate) mod availability;
 pub(crate) mod change;
 pub(crate) mod register;
+pub(crate) mod retire;

@@ -1,6 +1,9 @@
 //! Commands of users on their own account.
 
 pub(crate) mod alarms;
+pub(crate) mod blocks;
+pub(crate) mod confirm;
+pub(crate) mod confirmation;
 pub(crate) mod devices;
 pub(crate) mod erase;
 pub(crate) mod muted_rooms;
@@ -10,5 +13,6 @@ pub(crate) mod preferences;
 pub(crate) mod quiet_hours;
 pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
-mod registration;
+pub(crate) mod registration;
 pub(crate) mod registration_policy;
+mod unconfirmed;

@@ -42,7 +42,9 @@ create table boxes (
     out_of_service_reason text,
     -- the open room
     room_id text,
-    installed_at timestamptz not null
+    installed_at timestamptz not null,
+    -- ["user", ...]: those who may use the box while it is private, ordered by id
+    users jsonb not null default '[]'
 );
 
 create table rooms (
@@ -53,7 +55,7 @@ create table rooms (
     -- of its box when the room was opened
     zip_code text not null,
     title text not null,
-    -- the user who opened the room was erased
+    -- the user who gave the title was erased
     title_erased bool not null,
     status text not null,
     closed_reason text,
@@ -75,6 +77,14 @@ create table rooms (
     words tsvector not null,
     -- when a message was last posted; null if none was
     last_message_at timestamptz,
+    -- the user who gave the title
+    title_by text not null default '',
+    -- the least time between two messages of a member; 0 if there is no limit
+    slow_mode_seconds int not null default 0,
+    -- ["42", ...]: the pinned messages, the oldest pin first
+    pins jsonb not null default '[]',
+    -- [{"number", "by", "max_uses", "uses", "created_at", "expires_at"}, ...]: the valid ones when the last was made
+    invitations jsonb not null default '[]',
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 
@@ -90,6 +100,9 @@ create table members (
     seat bigint not null,
     -- how many messages the user has posted, deleted ones included
     posts bigint not null,
+    co_host bool not null default false,
+    -- when the last muting ends; null if there was none, or if it was ended
+    muted_until timestamptz,
     primary key (box_id, room_id, user_id)
 ) with (fillfactor = 70);
 
@@ -175,6 +188,9 @@ create table alarms (
     changed bigint not null,
     -- message_deleted, reaction_removed, author_erased; null while it stands
     withdrawn text,
+    -- [{"user": "ben", "position": 7}, ...]: the users who reacted, each with the latest reaction, in order of these;
+    -- null for other kinds
+    reactors jsonb,
     primary key (user_id, stream, position, kind)
 );
 
@@ -196,7 +212,11 @@ create table users (
     -- false if other members are not shown the user's read markers
     share_read_markers bool not null,
     -- {"time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00"}; null if there are none
-    quiet_hours jsonb
+    quiet_hours jsonb,
+    -- null if the user is not suspended; a suspension with an end may be over
+    suspended_at timestamptz,
+    suspended_until timestamptz,
+    suspension_reason text
 );
 
 -- Rooms that a user does not want to be disturbed by.
@@ -204,6 +224,15 @@ create table muted_rooms (
     user_id text not null,
     room_id text not null,
     primary key (user_id, room_id)
+);
+
+-- Users by whom a user does not want to be disturbed. No row of a box depends on it: it is joined when rows are read.
+create table blocks (
+    user_id text not null,
+    -- the other user
+    blocked text not null,
+    blocked_at timestamptz not null,
+    primary key (user_id, blocked)
 );
 
 create table devices (
@@ -233,9 +262,52 @@ create table stores (
     zip_code text not null,
     category text,
     open bool not null,
+    -- for good
+    retired bool not null,
     registered_at timestamptz not null,
     -- the words of the name
     words tsvector not null
+);
+
+-- Words and links that texts of users must not have.
+create table filters (
+    filter_id text primary key,
+    -- word, link
+    kind text not null,
+    pattern text not null,
+    -- refuse, mask
+    action text not null,
+    changed_at timestamptz not null
+);
+
+-- Reports about users and their messages.
+create table reports (
+    report_id text primary key,
+    reporter text not null,
+    -- the reported user
+    user_id text not null,
+    -- of the reported message; null in a report about a user
+    room_id text,
+    message_id bigint,
+    -- when it was reported; null in a report about a user, and when the report is forgotten
+    text text,
+    -- spam, harassment, hate, sexual, violence, illegal, other
+    category text not null,
+    -- of the reporter; null when the report is forgotten
+    note text,
+    filed_at timestamptz not null,
+    -- open, claimed, closed
+    state text not null,
+    -- the moderator who has claimed or closed it
+    moderator text,
+    claimed_at timestamptz,
+    closed_at timestamptz,
+    -- dismissed, warned, message_removed, room_closed, user_suspended, other
+    action text,
+    -- of the moderator; null when the report is forgotten
+    resolution_note text,
+    -- the texts were removed
+    forgotten bool not null
 );
 
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.
@@ -283,3 +355,39 @@ select
 from members me
 join rooms r on r.box_id = me.box_id and r.room_id = me.room_id
 left join read_markers k on k.box_id = me.box_id and k.room_id = me.room_id and k.user_id = me.user_id;
+
+-- Alarms as their users see them: without what blocked users have caused.
+create view shown_alarms as
+select
+    a.user_id,
+    a.at,
+    a.box_id,
+    a.position,
+    a.kind,
+    a.room_id,
+    a.message_id,
+    a.stream,
+    a.changed,
+    a.withdrawn,
+    -- of all users, as in the index: at least as high as `latest`
+    a.latest as latest_of_all,
+    case when a.reactors is null then a.by else others.by end as by,
+    case when a.reactors is null then a.count else others.count end as count,
+    case when a.reactors is null then a.latest else others.latest end as latest,
+    case
+        when a.reactors is not null then others.count > 0
+        when a.kind in ('reply', 'mention', 'message_after_silence') then not exists (
+            select from blocks b where b.user_id = a.user_id and b.blocked = a.by
+        )
+        else true
+    end as is_shown
+from alarms a
+cross join lateral (
+    select
+        count(*)::int as count,
+        max(r.position) as latest,
+        (array_agg(r."user" order by r.position desc))[1] as by
+    from jsonb_to_recordset(a.reactors) as r ("user" text, position bigint)
+    where a.reactors is not null
+        and not exists (select from blocks b where b.user_id = a.user_id and b.blocked = r."user")
+) as others;

@@ -17,6 +17,10 @@ create index if not exists other_boxes_by_location on boxes using gist (point(lo
     where not (service = 'in_service' and room_id is null);
 create index if not exists used_boxes_by_location on boxes using gist (point(longitude, latitude))
     where room_id is not null;
+-- Few boxes are private: a list of rooms looks each box up, in vain for shared ones.
+create index if not exists private_boxes on boxes (box_id) where kind = 'private';
+-- For the erasure of users, who may be allowed on any box.
+create index if not exists boxes_with_users on boxes (box_id) where users <> '[]';
 create index if not exists open_rooms on rooms (opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_zip_code on rooms (zip_code, opened_at desc, room_id) where status = 'open';
 create index if not exists open_rooms_by_store on rooms (store_id, opened_at desc, room_id) where status = 'open';
@@ -50,7 +54,19 @@ create index if not exists alarms_by_latest on alarms (user_id, stream, latest d
 create index if not exists alarms_by_position on alarms (stream, position);
 -- Devices whose provider reports that their target is gone. Targets are longer than an entry of an index may be.
 create index if not exists devices_by_target on devices (md5(target));
-create index if not exists users_erased on users (user_id) where nickname is null;
+create index if not exists reports_by_filing on reports (filed_at, report_id);
+create index if not exists reports_by_state on reports (state, filed_at, report_id);
+create index if not exists reports_of_message on reports (room_id, message_id) where state <> 'closed';
+-- Reports to be forgotten: long after they were closed, and when one of the two users is erased.
+create index if not exists reports_by_closing on reports (closed_at) where not forgotten;
+create index if not exists reports_of_reporter on reports (reporter) where not forgotten;
+create index if not exists reports_of_user on reports (user_id) where not forgotten;
+create index if not exists users_erased on users (registered_at desc, user_id) where nickname is null;
+create index if not exists users_by_registration on users (registered_at desc, user_id);
+create index if not exists users_suspended on users (registered_at desc, user_id) where suspended_at is not null;
+-- Nicknames by their beginnings, without regard to case.
+create index if not exists users_by_nickname on users (lower(nickname) text_pattern_ops, user_id)
+    where nickname is not null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
 create index if not exists stores_by_words on stores using gin (words) with (gin_pending_list_limit = 1024);
 create index if not exists stores_by_zip_code on stores (zip_code, registered_at desc, store_id);

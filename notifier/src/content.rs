@@ -51,6 +51,7 @@ pub(crate) enum Composed {
 }
 
 /// A device, the room, and the alarm as the read model shows them.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the answer")]
 struct Found {
     provider: String,
     target: String,
@@ -61,6 +62,7 @@ struct Found {
     message_id: Option<i64>,
     stands: bool,
     is_read: bool,
+    is_by_blocked: bool,
     by: Option<String>,
     body: Option<String>,
     /// True if the read model has not reached the alarm.
@@ -81,15 +83,21 @@ pub(crate) async fn compose(
     if found.is_behind {
         return Ok(Composed::Later);
     }
-    let alarm =
-        Alarm { kind: push.kind.clone(), message_id: found.message_id, stands: found.stands, is_read: found.is_read };
+    let alarm = Alarm {
+        kind: push.kind.clone(),
+        message_id: found.message_id,
+        stands: found.stands,
+        is_read: found.is_read,
+        is_by_blocked: found.is_by_blocked,
+    };
     let Some(recipient) = recipient(connection, group).await? else { return Ok(Composed::Skip("erased")) };
     let against = |alarm: &Alarm| reason_against(alarm, &group.user_id, &recipient, &BTreeSet::new(), clock::now());
     let mut reason = against(&alarm);
     // Earlier alarms of the message may still stand.
-    let is_reduced = reason == Some(Reason::Withdrawn) && push.alarms > 1 && found.standing > 0;
+    let is_gone = matches!(reason, Some(Reason::Withdrawn | Reason::Blocked));
+    let is_reduced = is_gone && push.alarms > 1 && found.standing > 0;
     if is_reduced {
-        reason = against(&Alarm { message_id: None, stands: true, ..alarm.clone() });
+        reason = against(&Alarm { message_id: None, stands: true, is_by_blocked: false, ..alarm.clone() });
     }
     if let Some(reason) = reason {
         return Ok(Composed::Skip(reason.as_str()));
@@ -149,23 +157,26 @@ async fn find(connection: &mut PgConnection, push: &Push) -> Result<Option<Found
              a.message_id as "message_id?",
              a.user_id is not null and a.withdrawn is null as "stands!",
              coalesce(a.latest <= ar.up_to, false) as "is_read!",
+             coalesce(not a.is_shown, false) as "is_by_blocked!",
              u.nickname as "by?",
              m.body as "body?",
              c.position < $6 as "is_behind!",
              (
                select count(*)
-               from alarms others
+               from shown_alarms others
                where others.user_id = $1
                  and others.stream = $5
                  and others.room_id = $4
                  and others.position <= $6
                  and others.withdrawn is null
+                 and others.is_shown
+                 and others.latest_of_all > coalesce(ar.up_to, 0)
                  and others.latest > coalesce(ar.up_to, 0)
              ) as "standing!"
            from devices d
            join checkpoints c on c.stream = $5
            join rooms r on r.box_id = $3 and r.room_id = $4
-           left join alarms a on a.user_id = d.user_id and a.stream = $5 and a.position = $6 and a.kind = $7
+           left join shown_alarms a on a.user_id = d.user_id and a.stream = $5 and a.position = $6 and a.kind = $7
            left join alarms_read ar on ar.user_id = d.user_id and ar.stream = $5
            left join users u on u.user_id = a.by
            left join messages m on m.box_id = $3 and m.room_id = $4 and m.message_id = a.message_id
@@ -210,11 +221,13 @@ async fn badge(connection: &mut PgConnection, user_id: &str) -> Result<u32, sqlx
              left join alarms_read r on r.user_id = $1 and r.stream = c.stream
              cross join lateral (
                select
-               from alarms a
+               from shown_alarms a
                where a.user_id = $1
                  and a.stream = c.stream
+                 and a.latest_of_all > coalesce(r.up_to, 0)
                  and a.latest > coalesce(r.up_to, 0)
                  and a.withdrawn is null
+                 and a.is_shown
                limit $2
              ) as unread
              where c.stream like 'box-%'

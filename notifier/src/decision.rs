@@ -23,6 +23,8 @@ pub(crate) struct Alarm {
     pub(crate) stands: bool,
     /// True if the user has marked it as read.
     pub(crate) is_read: bool,
+    /// True if only users that the user has blocked have caused it.
+    pub(crate) is_by_blocked: bool,
 }
 
 /// The user of the alarm, in the room that it is about.
@@ -46,6 +48,8 @@ pub(crate) enum Reason {
     Erased,
     /// The cause does not exist any more.
     Withdrawn,
+    /// The user has blocked those who have caused it.
+    Blocked,
     /// The user has read it.
     Read,
     /// The user has left the room or was kicked, and may not know of it.
@@ -66,6 +70,7 @@ impl Reason {
         match self {
             Self::Erased => "erased",
             Self::Withdrawn => "withdrawn",
+            Self::Blocked => "blocked",
             Self::Read => "read",
             Self::NotMember => "not_member",
             Self::Unwanted => "unwanted",
@@ -89,6 +94,7 @@ pub(crate) fn reason_against(
     let reasons = [
         (recipient.is_erased, Reason::Erased),
         (!alarm.stands, Reason::Withdrawn),
+        (alarm.is_by_blocked, Reason::Blocked),
         (alarm.is_read || is_read_message, Reason::Read),
         (!recipient.is_inside && alarm.kind != KICKED, Reason::NotMember),
         (recipient.preferences.get(&alarm.kind) == Some(&false), Reason::Unwanted),
@@ -104,7 +110,7 @@ mod tests {
     use super::*;
 
     fn alarm(kind: &str) -> Alarm {
-        Alarm { kind: kind.to_owned(), message_id: Some(7), stands: true, is_read: false }
+        Alarm { kind: kind.to_owned(), message_id: Some(7), stands: true, is_read: false, is_by_blocked: false }
     }
 
     fn recipient() -> Recipient {
@@ -150,6 +156,7 @@ mod tests {
         };
         assert_eq!(of(quiet), Some(Reason::QuietHours));
         assert_eq!(against(&Alarm { stands: false, ..alarm("reply") }, &recipient()), Some(Reason::Withdrawn));
+        assert_eq!(against(&Alarm { is_by_blocked: true, ..alarm("reply") }, &recipient()), Some(Reason::Blocked));
         assert_eq!(against(&Alarm { is_read: true, ..alarm("reply") }, &recipient()), Some(Reason::Read));
     }
 

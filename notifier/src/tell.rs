@@ -110,10 +110,11 @@ async fn planned(connection: &mut PgConnection, stream: &str, group: &Group) -> 
              a.user_id is not null as "exists!",
              a.message_id as "message_id?",
              coalesce(a.withdrawn is null, false) as "stands!",
-             coalesce(a.latest <= r.up_to, false) as "is_read!"
+             coalesce(a.latest <= r.up_to, false) as "is_read!",
+             coalesce(not a.is_shown, false) as "is_by_blocked!"
            from planned_alarms p
            join checkpoints c on c.stream = p.stream and c.incarnation = p.incarnation and c.position >= p.position
-           left join alarms a
+           left join shown_alarms a
              on a.user_id = p.user_id and a.stream = p.stream and a.position = p.position and a.kind = p.kind
            left join alarms_read r on r.user_id = p.user_id and r.stream = p.stream
            where p.user_id = $1 and p.room_id = $2 and p.stream = $3 and p.state = 'planned'
@@ -134,6 +135,7 @@ async fn planned(connection: &mut PgConnection, stream: &str, group: &Group) -> 
                 message_id: row.message_id,
                 stands: row.stands,
                 is_read: row.is_read,
+                is_by_blocked: row.is_by_blocked,
             }),
             incarnation: row.incarnation,
             position: row.position,

@@ -13,6 +13,5 @@ mod cursors;
 pub(crate) mod deliveries;
 mod payload;
 pub(crate) mod registry;
-pub(crate) mod signature;
 
 pub(crate) mod collect;

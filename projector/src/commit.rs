@@ -1,7 +1,9 @@
 //! A decoded commit of the log: the input of the projection.
 
 use chrono::{DateTime, Utc};
-use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
+use domain::{
+    BoxEvent, BoxId, FilterEvent, MessageId, ReportEvent, ReportId, RoomId, StoreEvent, StoreId, UserEvent, UserId,
+};
 use event_store::{ActorRole, DecodeError, Decoded, RecordedCommit};
 use wire::Source;
 
@@ -22,6 +24,8 @@ pub struct Commit {
     pub at: DateTime<Utc>,
     /// The trace of the command, if it is traced.
     pub traceparent: Option<String>,
+    /// The reason for the command, if it has one.
+    pub reason: Option<String>,
     /// The content.
     pub content: Content,
 }
@@ -52,6 +56,18 @@ pub enum Content {
         /// At least one.
         events: Vec<StoreEvent>,
     },
+    /// Events of the filters.
+    Filters {
+        /// At least one.
+        events: Vec<FilterEvent>,
+    },
+    /// Events of a report.
+    Report {
+        /// The report.
+        report_id: ReportId,
+        /// At least one.
+        events: Vec<ReportEvent>,
+    },
     /// A user's read position in a room.
     Mark {
         /// The room.
@@ -81,6 +97,7 @@ impl From<RecordedCommit> for Commit {
             role: recorded.role,
             at: recorded.at,
             traceparent: recorded.traceparent,
+            reason: recorded.reason,
         }
     }
 }
@@ -95,15 +112,23 @@ impl Content {
             (Ok(Decoded::User(events)), Source::User { user_id }) => Self::User { user_id, events },
             (Ok(Decoded::Claim), _) => Self::Claim,
             (Ok(Decoded::Store(events)), Source::Store { store_id }) => Self::Store { store_id, events },
+            (Ok(Decoded::Filters(events)), Source::Filters) => Self::Filters { events },
+            (Ok(Decoded::Report(events)), Source::Report { report_id }) => Self::Report { report_id, events },
             (Ok(Decoded::Mark { message_id }), Source::Mark { room_id, user_id }) => {
                 Self::Mark { room_id, user_id, message_id }
             }
             (decoded, Source::Room { box_id } | Source::Talk { box_id }) => {
                 Self::Unreadable { box_id: Some(box_id), reason: failure_reason(decoded) }
             }
-            (decoded, Source::User { .. } | Source::Claim | Source::Store { .. } | Source::Mark { .. }) => {
-                Self::Unreadable { box_id: None, reason: failure_reason(decoded) }
-            }
+            (
+                decoded,
+                Source::User { .. }
+                | Source::Claim
+                | Source::Store { .. }
+                | Source::Filters
+                | Source::Report { .. }
+                | Source::Mark { .. },
+            ) => Self::Unreadable { box_id: None, reason: failure_reason(decoded) },
         }
     }
 
@@ -112,7 +137,12 @@ impl Content {
         match self {
             Self::Box { box_id, .. } => Some(box_id),
             Self::Unreadable { box_id, .. } => box_id.as_ref(),
-            Self::User { .. } | Self::Claim | Self::Store { .. } | Self::Mark { .. } => None,
+            Self::User { .. }
+            | Self::Claim
+            | Self::Store { .. }
+            | Self::Filters { .. }
+            | Self::Report { .. }
+            | Self::Mark { .. } => None,
         }
     }
 }

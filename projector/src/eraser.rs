@@ -1,34 +1,38 @@
-//! Erases deleted users from the read models and the log. One projector erases at a time. Its whole state is in the
-//! read model and the control tables, so that the next eraser continues after a crash.
+//! Erases deleted users from the read models and the log, and removes suspended users from open rooms. One projector
+//! does so at a time. Its whole state is in the read model and the control tables, so that the next eraser continues
+//! after a crash.
 
 mod control;
+mod suspensions;
 mod work;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::{Client, Request};
+use chrono::TimeDelta;
 use domain::UserId;
 use event_store::Log;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use wire::transient;
 
 use crate::{
-    control_changes::ControlChanges,
+    control_changes::{ControlChanges, MAX_WAIT},
     database::Database,
     generation::{error::ChangeError, positions::Positions},
     leader_lock,
 };
 use control::Pending;
 pub(crate) use control::report;
+use suspensions::EndedSessions;
 
 /// The pause between two rounds while users are being erased.
 const TICK: Duration = Duration::from_millis(500);
 
 /// The time after which no service accepts commands of an erased user: all of them have received the revocation and the
 /// destruction of the user key.
-const SETTLE_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+const SETTLE_TIME: TimeDelta = TimeDelta::seconds(3);
 
 /// Timeout of a request to the command-services.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +63,8 @@ pub(crate) struct Eraser {
     pub(crate) client: Client,
     pub(crate) partitions: u16,
     pub(crate) changes: ControlChanges,
+    /// The time from the closing of a report to the removal of its texts.
+    pub(crate) report_retention: TimeDelta,
 }
 
 impl Eraser {
@@ -76,9 +82,11 @@ impl Eraser {
         leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
             let (mut kept, mut changes) = (KeptConnection::default(), self.changes.clone());
+            let mut ended = EndedSessions::default();
             loop {
-                if self.run_round(&mut kept).await? {
-                    changes.wait().await;
+                if self.run_round(&mut kept, &mut ended).await? {
+                    // Closed reports are looked for from time to time.
+                    let _ = timeout(self.report_retention.to_std().unwrap_or(MAX_WAIT), changes.wait()).await;
                 } else {
                     sleep(TICK).await;
                 }
@@ -90,10 +98,11 @@ impl Eraser {
         }
     }
 
-    /// Takes the next step of every pending erasure. Returns true if there is none.
-    async fn run_round(&self, kept: &mut KeptConnection) -> Result<bool, ChangeError> {
+    /// Takes the next step of every pending erasure and suspension. Returns true if there is none.
+    async fn run_round(&self, kept: &mut KeptConnection, ended: &mut EndedSessions) -> Result<bool, ChangeError> {
         if let Some((number, connection)) = &mut kept.0
             && control::is_idle(connection, *number).await?
+            && work::reports_to_forget(connection, self.report_retention).await?.is_empty()
         {
             return Ok(true);
         }
@@ -107,9 +116,11 @@ impl Eraser {
         };
         let Some(active) = active else { return Ok(true) };
         let connection = kept.to(active, &self.database).await?;
+        let enforced = self.enforce_suspensions(connection, ended).await?;
         control::discover(connection).await?;
+        let has_reports = self.forget_reports(connection).await?;
         if control::pending(connection).await?.is_empty() {
-            return Ok(true);
+            return Ok(enforced && !has_reports);
         }
         // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
@@ -142,6 +153,9 @@ impl Eraser {
         if !boxes.is_empty() {
             return Ok(Some(self.erase_author(&user_id, boxes).await));
         }
+        if work::has_reports(connection, &user_id).await? {
+            return Ok(Some("reports, to be projected".to_owned()));
+        }
         if settled_for.is_none() {
             // The final check finds content that was added in the meantime.
             if let Err(reason) = self.request("destroy_key", &json!({ "user_id": user_id })).await {
@@ -170,6 +184,17 @@ impl Eraser {
             }
         }
         format!("{count} boxes, to be projected")
+    }
+
+    /// Lets the texts of reports be removed. Returns true if there were any.
+    async fn forget_reports(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let reports = work::reports_to_forget(connection, self.report_retention).await?;
+        for report_id in &reports {
+            if let Err(reason) = self.request("forget_report", &json!({ "report_id": report_id })).await {
+                tracing::debug!(report.id = report_id, reason, "cannot remove the texts of a report now");
+            }
+        }
+        Ok(!reports.is_empty())
     }
 
     /// Sends a request to the command-services, one of which answers. Returns the problem on failure.

@@ -4,6 +4,7 @@
 mod audit;
 mod operations;
 mod service;
+mod shared;
 mod targets;
 
 pub(crate) use operations::Operations;

@@ -26,12 +26,16 @@ mod copy;
 mod erasure;
 mod error;
 mod feed;
+mod filters;
+mod invitation;
 mod load;
 mod members;
 mod message_alarms;
 mod messages;
+mod moderation;
 pub(crate) mod quarantine;
 mod reactions;
+mod reports;
 mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
@@ -53,7 +57,7 @@ pub enum Projection {
     Boxes(Box<BoxStream>),
     /// Projects the users.
     Users,
-    /// Projects the stores.
+    /// Projects the stores, the filters and the reports.
     Stores,
     /// Projects the read markers.
     Markers,

@@ -85,6 +85,8 @@ fn dropped_sequences(commit: &Commit) -> impl Iterator<Item = u64> {
         Content::User { .. }
         | Content::Claim
         | Content::Store { .. }
+        | Content::Filters { .. }
+        | Content::Report { .. }
         | Content::Mark { .. }
         | Content::Unreadable { .. } => &[],
     };

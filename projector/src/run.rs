@@ -1,6 +1,6 @@
 //! Assembles the process and runs it until shutdown.
 
-use std::future::pending;
+use std::{future::pending, sync::Arc};
 
 use anyhow::{Context, Result};
 use async_nats::Client;
@@ -60,10 +60,16 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
         client: client.clone(),
         partitions,
         changes: changes.clone(),
+        report_retention: settings.report_retention,
     };
     tasks.spawn("the eraser", eraser.run());
-    let operations =
-        Operations { database: database.clone(), log: log.clone(), notifier: notifier.clone(), partitions };
+    let operations = Operations {
+        database: database.clone(),
+        log: log.clone(),
+        notifier: notifier.clone(),
+        partitions,
+        status: Arc::default(),
+    };
     tasks.spawn("the answers to operators", operator::serve(requests, client, operations));
     let tracker = Tracker {
         database: database.clone(),

@@ -2,8 +2,9 @@
 
 use std::{ffi::OsString, net::SocketAddr};
 
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
-use service_kit::{http::ListenArgs, master_key::MasterKeyArgs, nats::NatsArgs, telemetry::LogArgs};
+use service_kit::{http::ListenArgs, master_key::MasterKeyArgs, nats::NatsArgs, telemetry::LogArgs, time_span};
 
 use crate::database::DatabaseArgs;
 
@@ -52,6 +53,16 @@ pub struct Settings {
     /// Number of box streams in the log; must equal the number it was created with
     #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
     pub partitions: u16,
+
+    /// Time from the closing of a report to the removal of its texts
+    #[arg(
+        long,
+        env = "BOXROOM_REPORT_RETENTION",
+        default_value = "90d",
+        value_parser = time_span::parse,
+        value_name = "TIME"
+    )]
+    pub report_retention: TimeDelta,
 
     /// The level and format of logs.
     #[command(flatten)]

@@ -46,11 +46,13 @@ impl Unread {
                     left join alarms_read r on r.user_id = asking.user_id and r.stream = c.stream
                     cross join lateral (
                         select
-                        from alarms a
+                        from shown_alarms a
                         where a.user_id = asking.user_id
                             and a.stream = c.stream
+                            and a.latest_of_all > coalesce(r.up_to, 0)
                             and a.latest > coalesce(r.up_to, 0)
                             and a.withdrawn is null
+                            and a.is_shown
                         limit $2
                     ) as unread
                     where c.stream like 'box-%'

@@ -8,6 +8,7 @@ use service_kit::auth::Verifier;
 use crate::{
     generation::Generations,
     live::{shared::Live, tickets::Tickets},
+    me::export::limiter::ExportLimiter,
     search::limiter::SearchLimiter,
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     pub(crate) tickets: Tickets,
     pub(crate) searches: SearchLimiter,
+    pub(crate) exports: ExportLimiter,
     /// True if members are shown how far the others have read.
     pub(crate) share_read_markers: bool,
 }

@@ -9,6 +9,9 @@ use crate::error::Error;
 /// The maximum length of a list's cursor in bytes.
 const MAX_LENGTH: usize = 512;
 
+/// A zero character in a text of JSON.
+const ZERO: &[u8] = br"\u0000";
+
 /// Returns the cursor after the item with this key of this list.
 pub(crate) fn encode<K: Serialize>(list: &str, key: &K) -> String {
     let text = serde_json::to_vec(&(list, key)).expect("texts and numbers have a JSON form");
@@ -26,6 +29,10 @@ pub(crate) fn decode_within<K: DeserializeOwned>(longest: usize, list: &str, cur
         return Err(Error::InvalidCursor);
     }
     let text = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor)?;
+    // PostgreSQL has no texts with a zero character.
+    if text.windows(ZERO.len()).any(|part| part == ZERO) {
+        return Err(Error::InvalidCursor);
+    }
     let (found, key): (String, K) = serde_json::from_slice(&text).map_err(|_| Error::InvalidCursor)?;
     if found == list { Ok(key) } else { Err(Error::InvalidCursor) }
 }
@@ -96,6 +103,8 @@ mod tests {
         for bad in [foreign.as_str(), &unsafe_id, &long, "", "%", "AAAA"] {
             assert!(matches!(decode::<BoxId>("boxes", Some(bad)), Err(Error::InvalidCursor)), "{bad}");
         }
+        let zero = encode("reports", &"a\0");
+        assert!(matches!(decode::<String>("reports", Some(&zero)), Err(Error::InvalidCursor)));
         let far = encode("rooms", &i64::MAX);
         assert!(decode::<Moment>("rooms", Some(&far)).is_err());
     }

@@ -36,12 +36,21 @@ pub(crate) enum Error {
     /// The room has no such message.
     #[error("the room has no message with this id")]
     MessageNotFound,
+    /// No such report.
+    #[error("no report has this id")]
+    ReportNotFound,
     /// The caller is not a member of the room.
     #[error("only members of the room may read this")]
     NotAMember,
     /// The host has kicked the caller from the room.
     #[error("the host has kicked you from this room")]
     Kicked,
+    /// The caller is neither the host nor a co-host of the room.
+    #[error("only the host and the co-hosts of the room may read this")]
+    NotTheHost,
+    /// The box is private, and the caller is not one of its users.
+    #[error("the box is private, and you are not one of its users")]
+    PrivateBox,
     /// A parameter that parses but does not fit the others. The text names it.
     #[error("{0}")]
     InvalidQuery(&'static str),
@@ -72,6 +81,12 @@ pub(crate) enum Error {
     /// Too many searches at a time, or one that takes too long.
     #[error("too many searches wait, or this one takes too long: search for fewer or rarer words, or try again")]
     SearchBusy,
+    /// Another export of the user runs, or too many have begun; the seconds to wait.
+    #[error("another export of the user runs, or too many have begun in the last hour")]
+    TooManyExports(u32),
+    /// The caller may not do this, or not any more.
+    #[error("the caller may not do this")]
+    Caller(Problem),
     /// No generation of this build's read model is active.
     #[error("no generation of this read model version is active yet")]
     ReadModelUnavailable,
@@ -117,11 +132,16 @@ impl Error {
             Self::BoxNotFound => not_found("box-not-found", "Box not found"),
             Self::RoomNotFound => not_found("room-not-found", "Room not found"),
             Self::StoreNotFound => not_found("store-not-found", "Store not found"),
+            Self::ReportNotFound => not_found("report-not-found", "Report not found"),
             Self::UserNotFound => not_found("user-not-found", "User not found"),
             Self::MessageNotFound => not_found("message-not-found", "Message not found"),
             Self::NotAMember => {
                 Problem::new(StatusCode::FORBIDDEN, "not-a-member", "You are not a member of this room")
             }
+            Self::NotTheHost => {
+                Problem::new(StatusCode::FORBIDDEN, "not-the-host", "You are not the host of this room")
+            }
+            Self::PrivateBox => Problem::new(StatusCode::FORBIDDEN, "private-box", "The box is private"),
             Self::Kicked => Problem::new(StatusCode::FORBIDDEN, "kicked", "You were kicked from this room"),
             Self::InvalidQuery(_) => bad("invalid-query", "Invalid query parameter"),
             Self::InvalidCursor => bad("invalid-cursor", "Invalid cursor"),
@@ -147,6 +167,10 @@ impl Error {
                 unavailable("tickets-unavailable", "Tickets cannot be issued or redeemed at the moment")
                     .retry_after(TICKETS_RETRY)
             }
+            Self::TooManyExports(seconds) => {
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", "Too many exports").retry_after(seconds)
+            }
+            Self::Caller(problem) => return problem,
             Self::SearchBusy => unavailable("busy", "The service is busy").retry_after(SEARCH_RETRY),
             Self::ReadModelUnavailable => {
                 unavailable("read-model-unavailable", "The read model is unavailable").retry_after(DATABASE_RETRY)

@@ -140,6 +140,8 @@ impl Generations {
             ("default_transaction_read_only", "on"),
             // Frees the pool's connection from a hung statement.
             ("statement_timeout", "10s"),
+            // Pages are short: workers would cost more than they save, and one request would occupy several cores.
+            ("max_parallel_workers_per_gather", "0"),
         ]);
         let (announce, current) = watch::channel(None);
         let (announce_upcoming, upcoming) = watch::channel(None);

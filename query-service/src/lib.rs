@@ -9,6 +9,7 @@ mod routes;
 
 mod boxes;
 mod me;
+mod moderation;
 mod rooms;
 mod search;
 mod stores;
@@ -28,8 +29,10 @@ mod location;
 mod metrics;
 mod page;
 mod position;
+mod private_boxes;
 mod problems;
 mod reader;
 mod run;
 mod schemas;
 mod settings;
+mod web;

@@ -50,6 +50,8 @@ const EVERY_READ: Codes = &[
     (503, "not-yet-projected", "The read model has not reached `Min-Position` within two seconds; try again."),
 ];
 const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of the same list.")];
+const PRIVATE_BOX: Codes = &[(403, "private-box", "The caller is not one of the users who may use the box.")];
+const MODERATORS_ONLY: Codes = &[(403, "not-the-host", "Only the host and the co-hosts of the room may read this.")];
 const BOX: Codes = &[
     (404, "not-found", "The path contains a malformed id."),
     (404, "box-not-found", "No box has this id."),
@@ -67,9 +69,13 @@ const SEARCH: Codes = &[(
     "busy",
     "Another search of the user runs, too many of others wait, or this one took too long: try again, with rarer words.",
 )];
+const EXPORT: Codes =
+    &[(429, "too-many-exports", "Another export of the user runs, or the user has begun too many in the last hour.")];
 const USER: Codes = &[(404, "user-not-found", "The user is not registered.")];
 const OTHER_USER: Codes = &[(404, "not-found", "The path contains a malformed id.")];
 const MESSAGE: Codes = &[(404, "message-not-found", "The room has no message with this id.")];
+const REPORT: Codes =
+    &[(404, "not-found", "The path contains a malformed id."), (404, "report-not-found", "No report has this id.")];
 const MEMBERS_ONLY: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
     (403, "kicked", "The caller was kicked from the room."),
@@ -113,7 +119,7 @@ problems! {
 }
 problems! {
     /// Problems of one box.
-    BoxProblems, EVERY_READ, BOX
+    BoxProblems, EVERY_READ, BOX, PRIVATE_BOX
 }
 problems! {
     /// Problems of one store.
@@ -121,19 +127,31 @@ problems! {
 }
 problems! {
     /// Problems of one room, for every signed-in user.
-    RoomProblems, EVERY_READ, ROOM
+    RoomProblems, EVERY_READ, ROOM, PRIVATE_BOX
 }
 problems! {
     /// Problems of a list in a room that only members may read.
     MemberListProblems, EVERY_READ, LIST, ROOM, MEMBERS_ONLY
 }
 problems! {
+    /// Problems of the invitations of a room, which only its host and co-hosts may read.
+    InvitationProblems, EVERY_READ, ROOM, MEMBERS_ONLY, MODERATORS_ONLY
+}
+problems! {
     /// Problems of one message, which only members may read.
     MessageProblems, EVERY_READ, ROOM, MEMBERS_ONLY, MESSAGE
 }
 problems! {
+    /// Problems of one report.
+    ReportProblems, EVERY_READ, REPORT
+}
+problems! {
     /// Problems of the caller's account.
     MeProblems, EVERY_READ, USER
+}
+problems! {
+    /// Problems of an export before it begins.
+    ExportProblems, EVERY_READ, LIST, EXPORT
 }
 problems! {
     /// Problems of one user.
@@ -163,9 +181,12 @@ pub(crate) fn all() -> BTreeSet<Row> {
         EVERY_READ,
         LIST,
         BOX,
+        PRIVATE_BOX,
+        MODERATORS_ONLY,
         ROOM,
         STORE,
         SEARCH,
+        EXPORT,
         USER,
         MESSAGE,
         MEMBERS_ONLY,

@@ -35,6 +35,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Returns a connection for a further read of a long request, which may be of a newer generation.
+    pub(crate) async fn current(app: &App) -> Result<Self, Error> {
+        let generation = app.generations.current()?;
+        Ok(Self { connection: generation.acquire().await?, generation })
+    }
+
     /// Returns the incarnations of the log that it reads from, as one hash.
     pub(crate) fn incarnation(&self) -> Arc<str> {
         self.generation.incarnation()

@@ -10,6 +10,7 @@ pub(crate) mod access;
 mod by_words;
 pub(crate) mod events;
 pub(crate) mod find;
+pub(crate) mod invitations;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod message;

@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, cards, live, me, problems::ProblemSchema, rooms, search, stores, users};
+use crate::{app::App, boxes, cards, live, me, moderation, problems::ProblemSchema, rooms, search, stores, users};
 
 /// The minimum size of a compressed response in bytes.
 const MIN_COMPRESSED: u64 = 1024;
@@ -33,14 +33,22 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(stores::list::list_stores))
         .routes(routes!(rooms::list::list_rooms))
         .routes(routes!(rooms::members::list_members))
+        .routes(routes!(rooms::invitations::list_invitations))
         .routes(routes!(rooms::messages::list_messages))
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
         .routes(routes!(users::list::list_users))
+        .routes(routes!(moderation::list::list_users))
+        .routes(routes!(moderation::show::show_user))
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
+        .routes(routes!(me::blocks::list_my_blocks))
+        .routes(routes!(me::export::export_me))
         .routes(routes!(search::search_messages))
+        .routes(routes!(moderation::filters::list_filters))
+        .routes(routes!(moderation::reports::list_reports))
+        .routes(routes!(moderation::reports::show_report))
         .split_for_parts();
     let (live_routes, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
@@ -75,6 +83,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "users", description = "Users as others see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
+        (name = "moderation", description = "The means of moderators and operators against abuse"),
         (name = "live", description = "Live events"),
     )
 )]

@@ -22,9 +22,11 @@ use crate::{
     error::Error,
     generation::Generations,
     live::{shared::Live, threads::Threads, tickets::Tickets},
+    me::export::limiter::ExportLimiter,
     metrics, problems, routes,
     search::limiter::SearchLimiter,
     settings::Settings,
+    web,
 };
 
 /// The time limit of closing live connections, from the moment at which the process is asked to stop.
@@ -75,6 +77,7 @@ fn assemble(settings: &Settings, threads: Threads, client: &Client, verifier: Ve
         verifier,
         live,
         tickets: Tickets::new(client.clone()),
+        exports: ExportLimiter::new(settings.exports_per_hour),
         searches: SearchLimiter::new(settings.search_pool, Duration::from_millis(settings.search_budget)),
         share_read_markers: settings.share_read_markers,
     }))
@@ -88,7 +91,8 @@ fn router(settings: &Settings, app: &App, health: Health) -> Result<Router> {
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let rates = settings.rates.rates();
     let (reads, api) = routes::all(app, &rates);
-    let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &app.verifier);
+    let public = docs::router(api).merge(docs::problems(problems::all())).merge(web::router(&settings.page));
+    let docs = http::limit(public, &rates, &app.verifier);
     let router = http::finish(reads.merge(pages).merge(docs));
     Ok(http::origins::allow(router, &settings.origins.allowed_origins))
 }

@@ -43,6 +43,28 @@ path_parameters! {
     UserId => user_id();
     /// A message.
     MessageId => message_id();
+    /// A report.
+    ReportId => report_id();
+}
+
+/// A filter.
+pub(crate) fn filter_id() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The id of a filter"))
+        .pattern(Some(ID_PATTERN))
+        .examples(["free-soup"])
+        .build()
+}
+
+/// A report.
+pub(crate) fn report_id() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The id of a report"))
+        .pattern(Some(ID_PATTERN))
+        .examples(["5f0c3a9f4f7f7b1f6a5f2c0f-1"])
+        .build()
 }
 
 /// The ids of rooms, separated by commas.

@@ -56,10 +56,10 @@ pub(crate) struct SearchMessages {
     #[param(schema_with = schemas::user_id)]
     author: Option<UserId>,
     /// Returns messages from this time on only.
-    #[param(value_type = DateTime<Utc>)]
+    #[param(value_type = DateTime<Utc>, required = false)]
     after: Option<Time>,
     /// Returns messages before this time only.
-    #[param(value_type = DateTime<Utc>)]
+    #[param(value_type = DateTime<Utc>, required = false)]
     before: Option<Time>,
     /// The maximum number of items.
     #[serde(default)]

@@ -11,6 +11,8 @@ use service_kit::{
     telemetry::LogArgs,
 };
 
+use crate::web::PageArgs;
+
 /// The default port.
 const DEFAULT_PORT: u16 = 8081;
 
@@ -31,6 +33,10 @@ pub struct Settings {
     /// The origins of web pages that may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// The web page for users.
+    #[command(flatten)]
+    pub page: PageArgs,
 
     /// The address of the pages for operators.
     #[command(flatten)]
@@ -78,6 +84,10 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_SEARCH_BUDGET", default_value_t = 1000, value_name = "MILLISECONDS",
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub search_budget: u64,
+
+    /// Most exports that one user begins or continues in an hour; 0 for no limit
+    #[arg(long, env = "BOXROOM_EXPORTS_PER_HOUR", default_value_t = 20, value_name = "EXPORTS")]
+    pub exports_per_hour: u32,
 
     /// Seconds between two pings on a live connection; clients are disconnected after two unanswered pings
     #[arg(long, env = "BOXROOM_HEARTBEAT", default_value_t = 25, value_name = "SECONDS",

@@ -28,6 +28,28 @@ impl Log {
         self.streams().await.iter().map(|stream| stream.state.last_sequence).sum()
     }
 
+    /// The last sequence of each stream.
+    pub async fn ends(&self) -> BTreeMap<String, u64> {
+        self.streams().await.into_iter().map(|stream| (stream.config.name, stream.state.last_sequence)).collect()
+    }
+
+    /// The subjects and headers of commits after these ends, without those of the system: it goes on in the background
+    /// with what a caller began before.
+    pub async fn commits_of_callers_after(&self, ends: &BTreeMap<String, u64>) -> Vec<String> {
+        let mut commits = Vec::new();
+        for (name, end) in self.ends().await {
+            let stream = self.context.get_stream_no_info(&name).await.expect("a stream");
+            for sequence in ends.get(&name).copied().unwrap_or_default() + 1..=end {
+                let message = stream.get_raw_message(sequence).await;
+                let message = message.unwrap_or_else(|error| panic!("{name} {sequence}: {error}"));
+                if message.headers.get("Actor").is_none_or(|actor| actor.as_str() != "system") {
+                    commits.push(format!("{} {:?}", message.subject, message.headers));
+                }
+            }
+        }
+        commits
+    }
+
     /// The incarnation and the last sequence of each stream of boxes that has events, by its label.
     pub async fn ends_of_boxes(&self) -> BTreeMap<String, (String, u64)> {
         let boxes = self.streams().await.into_iter().filter(|stream| stream.config.name.starts_with("BOX_"));

@@ -61,6 +61,11 @@ impl World {
         self.operator_called("ops")
     }
 
+    /// A moderator with this id.
+    pub fn moderator_called(&self, id: &str) -> Person {
+        self.bearer(id, Bearer::Moderator(id))
+    }
+
     /// An operator with this id.
     pub fn operator_called(&self, id: &str) -> Person {
         self.bearer(id, Bearer::Operator(id))

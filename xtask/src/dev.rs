@@ -12,7 +12,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use harness::{ServiceId, Stack, StackOptions, checkout::Checkout, output::Output, stack::Home, tools::Source};
+use harness::{
+    ServiceId, Stack, StackOptions,
+    checkout::Checkout,
+    output::Output,
+    stack::Home,
+    tools::{self, Source},
+};
 use push_sink::Sink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,6 +34,7 @@ Examples:
   cargo xtask dev --allowed-origins https://chat.example   let only pages from there call the services
 
 Once everything is ready, addresses and tokens are printed and written to .local/dev.json:
+  page_url                  the web page, if there is Node
   command_url, query_url    the services, without a slash at the end; /docs shows their pages
   nats_url                  nats-server, as a delivery box: it may only send commands (cmd.>)
   operator_url              nats-server, as an operator: for `boxroomctl status` and its like, as BOXROOM_OPERATOR_URL
@@ -73,6 +80,14 @@ pub(crate) struct Dev {
     log_format: String,
 }
 
+/// The running system.
+struct Running {
+    stack: Stack,
+    /// The stand-in for the push providers.
+    provider: Sink,
+    has_page: bool,
+}
+
 impl Dev {
     /// Runs until a signal, or until a process ends unexpectedly.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
@@ -82,7 +97,7 @@ impl Dev {
         let _unpublish = Unpublish(published.clone());
         remove(&published)?;
         let mut interruption = Interruption::listen()?;
-        let (stack, provider) = tokio::select! {
+        let running = tokio::select! {
             biased;
             name = interruption.next() => {
                 // Dropping the unfinished start stops all started processes.
@@ -91,23 +106,25 @@ impl Dev {
             }
             started = self.start(&checkout) => started?,
         };
-        self.run_until_exit((stack, provider), &checkout, &published, interruption).await
+        self.run_until_exit(running, &checkout, &published, interruption).await
     }
 
-    async fn start(&self, checkout: &Checkout) -> anyhow::Result<(Stack, Sink)> {
+    async fn start(&self, checkout: &Checkout) -> anyhow::Result<Running> {
         if self.reset {
             Home::erase(checkout)?;
             console::print("removed all data and keys");
         }
         console::print("building the services");
         cargo::build_services(&checkout.repository, self.release).await?;
+        let page = build_page(checkout.clone()).await?;
+        let has_page = page.is_some();
         console::print("starting PostgreSQL, nats-server and the services");
         let source = if self.pinned_servers { Source::Pinned } else { Source::Installed };
         let ports = read_ports(&checkout.local.join("ports.json"));
         let home = Home::of(checkout, ports, source, Output::Lines(Arc::new(console::log)));
         let (provider, settings) = provider::start(&checkout.local.join("push-sink")).await?;
-        let mut options =
-            StackOptions { bin_dir: Some(self.bin_dir()?), notifiers: 1, env: settings, ..StackOptions::default() };
+        let bin_dir = Some(self.bin_dir()?);
+        let mut options = StackOptions { bin_dir, notifiers: 1, env: settings, page, ..StackOptions::default() };
         for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0), ServiceId::Notifier(0)] {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
@@ -119,7 +136,7 @@ impl Dev {
         let stack = Box::pin(Stack::open(options, checkout, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;
         std::fs::write(checkout.local.join("ports.json"), ports).context("cannot write ports.json")?;
-        Ok((stack, provider))
+        Ok(Running { stack, provider, has_page })
     }
 
     /// The folder of the services' programs: this program's target folder, in its debug or release folder.
@@ -131,7 +148,7 @@ impl Dev {
 
     async fn run_until_exit(
         &self,
-        (stack, provider): (Stack, Sink),
+        running: Running,
         checkout: &Checkout,
         published: &Path,
         mut interruption: Interruption,
@@ -142,14 +159,14 @@ impl Dev {
                 console::print(&format!("{name}: stopping"));
                 Ok(())
             }
-            (name, status) = stack.first_exit() => Err(anyhow::anyhow!(
+            (name, status) = running.stack.first_exit() => Err(anyhow::anyhow!(
                 "{name} ended unexpectedly ({status}): stopped the others"
             )),
-            failed = self.set_up(&stack, provider.address(), checkout, published) => failed,
+            failed = self.set_up(&running, checkout, published) => failed,
         };
         // Clients must not find the addresses of a stack that is about to end.
         remove(published)?;
-        stack.shutdown().await;
+        running.stack.shutdown().await;
         if ended.is_ok() {
             console::print("everything has stopped");
         }
@@ -157,8 +174,9 @@ impl Dev {
     }
 
     /// Registers users, publishes the addresses, and then waits forever.
-    async fn set_up(&self, stack: &Stack, push_url: &str, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
-        let connection = Connection::of(stack, push_url);
+    async fn set_up(&self, running: &Running, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
+        let Running { stack, provider, has_page } = running;
+        let connection = Connection::of(stack, provider.address(), *has_page);
         connection.register_people().await?;
         if self.seed {
             seed::fill(stack).await?;
@@ -172,6 +190,21 @@ impl Dev {
         console::print("ready; Ctrl-C stops everything");
         std::future::pending().await
     }
+}
+
+/// Builds the web page. Without Node there is none, and everything else runs.
+async fn build_page(checkout: Checkout) -> anyhow::Result<Option<PathBuf>> {
+    let build = move || match tools::node() {
+        Ok(_) => {
+            console::print("building the web page");
+            tools::build_page(&checkout).map(Some)
+        }
+        Err(missing) => {
+            console::print(&format!("there is no web page: {missing}"));
+            Ok(None)
+        }
+    };
+    tokio::task::spawn_blocking(build).await?
 }
 
 /// Receives SIGINT, SIGTERM and SIGHUP.

@@ -1,5 +1,6 @@
 //! Development tasks of this repository: `cargo xtask <command>`.
 
+mod client;
 mod dev;
 mod events;
 mod prepare;
@@ -35,6 +36,8 @@ enum Command {
     Prepare(prepare::Prepare),
     /// Update docs/events.md, the catalogue of stored events, from the sources
     Events(events::Events),
+    /// Update the types of the TypeScript client from the descriptions of the services
+    Client(client::Client),
 }
 
 #[tokio::main]
@@ -44,6 +47,7 @@ async fn main() -> ExitCode {
         Command::Test(test) => test.run().await,
         Command::Prepare(prepare) => prepare.run().await,
         Command::Events(events) => events.run(),
+        Command::Client(client) => Box::pin(client.run()).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

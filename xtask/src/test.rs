@@ -13,7 +13,7 @@ use harness::{
 };
 use tokio::process::Command;
 
-use crate::{cargo, circles, console, events, leaks, prepare::Prepare, tidy};
+use crate::{cargo, circles, client, console, events, leaks, prepare::Prepare, tidy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +22,8 @@ Examples:
   cargo xtask test -- refuses               the checks, and the tests whose names have this word
   cargo xtask test -- --no-capture live     what comes after -- is for `cargo nextest run`
 
-The tests of pages need Chromium: on the path, or in $BOXROOM_CHROMIUM (a program). Root on Debian gets its package.";
+The tests of pages need Chromium: on the path, or in $BOXROOM_CHROMIUM (a program). Root on Debian gets its package.
+The TypeScript client needs Node 20 or later with npm: on the path, or in $BOXROOM_NODE (a program).";
 
 const NEXTEST_MISSING: &str = "\
 cargo-nextest is missing: it runs each test in its own process, with a timeout.
@@ -69,6 +70,7 @@ impl Test {
         // The servers are fetched before many tests need them at once.
         steps.time("servers", servers(checkout.clone())).await?;
         steps.time("browser", browser()).await?;
+        steps.time("typescript", client::test()).await?;
         steps.time("queries", Prepare { check: true }.run()).await?;
         let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         steps.run("lints", &mut cargo(&lints)).await?;
@@ -76,6 +78,7 @@ impl Test {
         steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
         // The system tests start the programs.
         steps.run("build", &mut cargo(&["build", "--workspace", "--bins"])).await?;
+        steps.time("client types", Box::pin(client::Client { check: true }.generate())).await?;
         let mut tests = self.tests(cargo(&[]), checkout).await?;
         steps.run("tests", &mut tests).await?;
         // nextest does not run doc tests.

@@ -53,10 +53,12 @@ impl Operations {
 /// operations are not served there.
 fn returns_tokens(operation: &Operation) -> bool {
     operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))
+        || operation.operation_id.as_deref() == Some("create_room_invitation")
 }
 
-fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 4] {
+fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 5] {
     [
+        (Method::GET, item.get.as_ref()),
         (Method::POST, item.post.as_ref()),
         (Method::PUT, item.put.as_ref()),
         (Method::PATCH, item.patch.as_ref()),

@@ -31,8 +31,21 @@ impl<'a> Admission<'a> {
         Self { checks, verdict: Mutex::default() }
     }
 
+    /// The admission of a command without quotas.
+    pub(crate) fn free() -> Self {
+        Self::new(vec![])
+    }
+
     fn verdict(&self) -> MutexGuard<'_, Verdict> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rejects the command if the filters refuse its text.
+    pub(crate) fn unless_refused(mut self, is_refused: bool) -> Self {
+        if is_refused {
+            self.checks.insert(0, Box::new(|| Err(Code::RefusedByFilter.into())));
+        }
+        self
     }
 
     /// Checks the quotas for a commit with these events, once for all attempts to store it. A commit without events is
@@ -56,8 +69,8 @@ impl<'a> Admission<'a> {
     }
 
     /// Rejects the command, and returns the error for the executor.
-    pub(crate) fn reject(&self, code: Code, detail: impl Into<String>) -> EventStoreError {
-        *self.verdict() = Verdict::Rejected(Error::detailed(code, detail));
+    pub(crate) fn reject(&self, error: impl Into<Error>) -> EventStoreError {
+        *self.verdict() = Verdict::Rejected(error.into());
         EventStoreError::NotPrepared
     }
 
@@ -90,7 +103,7 @@ mod tests {
     use domain::{BoxRefusal, UserId};
 
     use super::*;
-    use crate::quotas::counter::Quota;
+    use crate::{problems::Code, quotas::counter::Quota};
 
     #[test]
     fn quotas_are_taken_once_and_by_stored_commands_only() {
@@ -123,7 +136,7 @@ mod tests {
     #[test]
     fn a_rejection_is_the_answer() {
         let admission = Admission::new(vec![]);
-        let error: CommandError<BoxRefusal> = admission.reject(Code::TooManyOpenRooms, "one").into();
+        let error: CommandError<BoxRefusal> = admission.reject(Error::detailed(Code::TooManyOpenRooms, "one")).into();
         let problem = admission.conclude(Err::<(), _>(error)).unwrap_err().into_problem();
         assert_eq!((problem.code(), problem.detail_text()), ("too-many-open-rooms", "one"));
     }

@@ -6,7 +6,7 @@ use service_kit::{auth::AsUser, extract::Path};
 
 use crate::{answer::Done, app::App, error::Error, paths::MemberPath, request::BareCommand};
 
-/// Kicks a member from the room for good
+/// Kicks a member from the room for good, as the host or as a co-host
 #[utoipa::path(delete, path = "/rooms/{room}/members/{user}", tag = "rooms", params(MemberPath))]
 pub(crate) async fn kick_member(
     State(app): State<App>,

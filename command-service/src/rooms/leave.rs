@@ -8,7 +8,8 @@ use crate::{answer::Done, app::App, error::Error, paths::RoomPath, request::Bare
 
 /// Leaves a room
 ///
-/// When the host leaves, the longest-standing member becomes the host; when the last one leaves, the room is closed.
+/// When the host leaves, the longest-standing co-host becomes the host, or the longest-standing member without one.
+/// When the last member leaves, the room is closed.
 #[utoipa::path(delete, path = "/rooms/{room}/members/me", tag = "rooms", params(RoomPath))]
 pub(crate) async fn leave_room(
     State(app): State<App>,

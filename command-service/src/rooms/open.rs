@@ -23,6 +23,7 @@ use crate::{
     request::Command,
     schemas,
     stamp::Stamp,
+    text_filter::Filtered,
 };
 
 /// A room to open on a free box.
@@ -52,31 +53,19 @@ pub(crate) struct OpenRoom {
 }
 
 impl OpenRoom {
-    async fn into_command(self, app: &App, host: UserId, stamp: &Stamp) -> Result<BoxCommand, Error> {
+    /// Returns the command, and true if the filters refuse the title.
+    async fn into_command(self, app: &App, host: UserId, stamp: &Stamp) -> Result<(BoxCommand, bool), Error> {
         let Self { store_id, title, max_members, password } = self;
-        let (mut store, _) = app.stores.load(&store_id).await?;
-        if !store.is_open() {
-            // The cached state may be behind.
-            (store, _) = app.stores.load_latest(&store_id).await?;
-        }
-        if !store.is_registered() {
-            return Err(Code::StoreNotFound.into());
-        }
+        let store_open = app.store_is_open(&store_id).await?;
+        let Filtered { text: title, is_refused } = app.text_filter.title(title).await?;
         let password_hash = match password {
             Some(password) => Some(app.passwords.hash(Work::Room(&host), password).await?),
             None => None,
         };
-        let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);
-        Ok(BoxCommand::Box(OwnCommand::OpenRoom {
-            host,
-            store_id,
-            store_open,
-            title,
-            max_members,
-            password_hash,
-            lifetime,
-            at,
-        }))
+        let (lifetime, at) = (app.room_lifetime, stamp.at);
+        let command =
+            OwnCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at };
+        Ok((BoxCommand::Box(command), is_refused))
     }
 }
 
@@ -90,8 +79,8 @@ pub(crate) async fn open_room(
     Path(BoxPath { box_id }): Path<BoxPath>,
     Command { body, stamp }: Command<OpenRoom>,
 ) -> Result<Created, Error> {
-    let command = body.into_command(&app, host.clone(), &stamp).await?;
-    let committed = opening::open(&app, &box_id, (&host, command), stamp.by(&host)).await?;
+    let (command, is_refused) = body.into_command(&app, host.clone(), &stamp).await?;
+    let committed = opening::open(&app, &box_id, (&host, command), is_refused, stamp.by(&host)).await?;
     let opened = committed.events.iter().find_map(|event| match event {
         BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { .. } } => Some(room_id),
         _ => None,

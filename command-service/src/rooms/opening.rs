@@ -15,10 +15,12 @@ pub(super) async fn open(
     app: &App,
     box_id: &BoxId,
     (host, command): (&UserId, BoxCommand),
+    is_refused: bool,
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
+    app.require_active(&context).await?;
     let is_scheduled = AtomicBool::new(false);
-    let admission = app.quotas.opening(host);
+    let admission = app.quotas.opening(host).unless_refused(is_refused);
     let prepare = |events: &[BoxEvent]| {
         let (admitted, opening) = (admission.require(events), events.iter().find_map(deadline_of));
         let (admission, context, is_scheduled) = (&admission, &context, &is_scheduled);
@@ -28,7 +30,7 @@ pub(super) async fn open(
             let slots = app.quotas.open_rooms;
             if slots > 0 && !app.openers.claim(host, &room_id, slots, context).await? {
                 let detail = format!("A user can host at most {slots} open rooms that the user has opened.");
-                return Err(admission.reject(Code::TooManyOpenRooms, detail));
+                return Err(admission.reject(Error::detailed(Code::TooManyOpenRooms, detail)));
             }
             is_scheduled.store(true, Ordering::Relaxed);
             Ok(app.deadlines.schedule(&room_id, deadline).await?)

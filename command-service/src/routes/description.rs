@@ -15,7 +15,14 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{answer::NewId, app::App, problems::Code, sessions::Session as SessionView};
+use crate::{
+    answer::{NewId, NewInvitation},
+    app::App,
+    moderation::password_reset::IssuedReset,
+    problems::Code,
+    sessions::{Session as SessionTokens, list::SessionList},
+    users::confirmation::Unconfirmed,
+};
 
 /// The name of the security scheme.
 const TOKEN: &str = "token";
@@ -25,9 +32,10 @@ const TOKEN: &str = "token";
 pub(super) enum Access {
     Public,
     SignedIn,
-    UsersAndOperators,
+    People,
     Users,
     Operators,
+    Moderators,
     Boxes,
 }
 
@@ -35,8 +43,13 @@ pub(super) enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Created,
+    /// `201`, or `202` until the registration is confirmed.
+    Registered,
+    Invitation,
     Done,
     Session,
+    PasswordReset,
+    Sessions,
     NoContent,
 }
 
@@ -51,7 +64,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, SessionView)),
+    components(schemas(Problem, NewId, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -59,6 +72,9 @@ pub(super) enum Answer {
         (name = "stores", description = "Stores for orders"),
         (name = "rooms", description = "Rooms and their members"),
         (name = "talk", description = "Messages and reactions"),
+        (name = "moderation", description = "Commands of moderators and operators against abuse"),
+        (name = "reports", description = "Reports to the moderators, and their handling"),
+        (name = "filters", description = "Words and links that texts must not have"),
     )
 )]
 struct Api;
@@ -79,7 +95,7 @@ pub(super) fn command(
     problems: &[Code],
 ) -> UtoipaMethodRouter<App> {
     for item in route.1.paths.values_mut() {
-        let methods = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in methods.into_iter().flatten() {
             complete(operation, access, answer, problems);
         }
@@ -87,9 +103,37 @@ pub(super) fn command(
     route
 }
 
+/// Completes the description of a route that begins, refreshes or ends a session. Its refresh token may be in a cookie.
+pub(super) fn session(
+    route: UtoipaMethodRouter<App>,
+    access: Access,
+    answer: Answer,
+    problems: &[Code],
+) -> UtoipaMethodRouter<App> {
+    let mut route = command(route, access, answer, &[problems, &[Code::InvalidSessionHeader]].concat());
+    let place = ParameterBuilder::new()
+        .name("Boxroom-Session")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "For web pages: with `cookie` the refresh token is kept in a cookie that scripts cannot read \
+             (`HttpOnly`, `SameSite=Strict`), and is in no body.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["cookie"]))))
+        .build();
+    for item in route.1.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.delete].into_iter().flatten() {
+            operation.parameters.get_or_insert_default().push(RefOr::T(place.clone()));
+        }
+    }
+    route
+}
+
 fn complete(operation: &mut Operation, access: Access, answer: Answer, problems: &[Code]) {
     let in_path = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
-    let mut codes = shared_problems(access, operation.request_body.is_some(), in_path);
+    let is_read = answer == Answer::Sessions;
+    let mut codes = if is_read { READ_PROBLEMS.to_vec() } else { command_problems() };
+    codes.extend(shared_problems(access, operation.request_body.is_some(), in_path));
     codes.extend(problems);
     codes.sort_unstable();
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
@@ -101,13 +145,19 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     *responses =
         by_status.iter().map(|(status, codes)| (status.to_string(), RefOr::T(failure(*status, codes)))).collect();
     responses.insert(status.to_string(), RefOr::T(success));
+    if answer == Answer::Registered {
+        let content = Content::new(Some(Ref::from_schema_name(Unconfirmed::name())));
+        let accepted = ResponseBuilder::new().description("A link is sent to the contact address");
+        responses.insert("202".to_owned(), RefOr::T(accepted.content("application/json", content).build()));
+    }
 
     let allowed = match access {
         Access::Public => "No token required.",
         Access::SignedIn => "Requires any valid token.",
-        Access::UsersAndOperators => "Requires the role user or operator.",
+        Access::People => "Requires the role user, operator or moderator.",
         Access::Users => "Requires the role user.",
         Access::Operators => "Requires the role operator.",
+        Access::Moderators => "Requires the role moderator or operator.",
         Access::Boxes => "Requires a token of the box itself.",
     };
     let description = operation.description.take().filter(|text| !text.is_empty());
@@ -117,6 +167,9 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
         Access::Public => vec![],
         _ => vec![SecurityRequirement::new(TOKEN, no_scopes)],
     });
+    if is_read {
+        return;
+    }
     // No example: many clients would send it with every request.
     let any_key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,64}$"));
     let key = ParameterBuilder::new()
@@ -131,25 +184,36 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     operation.parameters.get_or_insert_default().push(RefOr::T(key.build()));
 }
 
-/// Returns the problems that do not depend on the command itself.
-fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
-    let mut codes = vec![
+/// The problems of every request.
+const READ_PROBLEMS: [Code; 7] = [
+    Code::UriTooLong,
+    Code::HeadersTooLarge,
+    Code::RateLimited,
+    Code::Internal,
+    Code::LogUnavailable,
+    Code::ClockSkew,
+    Code::Timeout,
+];
+
+/// Returns the problems of every command.
+fn command_problems() -> Vec<Code> {
+    let mut codes = READ_PROBLEMS.to_vec();
+    codes.extend([
         Code::InvalidIdempotencyKey,
         Code::Contended,
         Code::BodyTooSlow,
         Code::BodyTooLarge,
-        Code::UriTooLong,
-        Code::HeadersTooLarge,
         Code::IdempotencyKeyReused,
-        Code::RateLimited,
-        Code::Internal,
-        Code::LogUnavailable,
         Code::LogFull,
         Code::LogDamaged,
-        Code::ClockSkew,
-        Code::Timeout,
-    ];
-    codes.push(Code::MalformedJson);
+        Code::MalformedJson,
+    ]);
+    codes
+}
+
+/// Returns the problems that depend on the callers and the input.
+fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
+    let mut codes = vec![];
     if has_body {
         codes.extend([Code::UnsupportedMediaType, Code::InvalidBody]);
     }
@@ -169,13 +233,26 @@ fn success(answer: Answer) -> (u16, Response) {
     let json = |name: String| Content::new(Some(Ref::from_schema_name(name)));
     let response = match answer {
         Answer::Session => {
-            let session = json(SessionView::name().into_owned());
+            let session = json(SessionTokens::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
+        }
+        Answer::PasswordReset => {
+            let issued = json(IssuedReset::name().into_owned());
+            return (201, ResponseBuilder::new().description("Issued").content("application/json", issued).build());
+        }
+        Answer::Sessions => {
+            let list = json(SessionList::name().into_owned());
+            return (200, ResponseBuilder::new().description("The sessions").content("application/json", list).build());
         }
         Answer::NoContent => {
             return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
-        Answer::Created => {
+        Answer::Invitation => {
+            let content = json(NewInvitation::name().into_owned());
+            let created = ResponseBuilder::new().description("Stored; the number of the invitation and its token");
+            created.content("application/json", content)
+        }
+        Answer::Created | Answer::Registered => {
             let content = json(NewId::name().into_owned());
             let created = ResponseBuilder::new().description("Stored; the id of the created object");
             created.content("application/json", content)
@@ -185,7 +262,7 @@ fn success(answer: Answer) -> (u16, Response) {
     let position = text_header("Position of the command in the log; queries take it as `Min-Position`");
     let replay = text_header("`true`: the command was carried out before, and this is its first answer");
     let response = response.header("Event-Position", position).header("Idempotent-Replay", replay).build();
-    (if answer == Answer::Created { 201 } else { 204 }, response)
+    (if answer == Answer::Done { 204 } else { 201 }, response)
 }
 
 fn failure(status: u16, codes: &[Code]) -> Response {
@@ -197,7 +274,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
-    if matches!(status, 409 | 429 | 503) {
+    if matches!(status, 409 | 429 | 503) || codes.contains(&Code::Muted) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
         let seconds = seconds.description(Some("Seconds to wait before the next try")).build();
         return response.header("Retry-After", seconds).build();

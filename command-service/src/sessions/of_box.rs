@@ -5,7 +5,7 @@ use eserde::Deserialize;
 use service_kit::{auth::Role, extract::Path, http::ClientAddress};
 use utoipa::ToSchema;
 
-use super::{Session, start_session};
+use super::{Session, SignIn, device::UserAgent, start_session};
 use crate::{
     app::App,
     boxes,
@@ -38,6 +38,7 @@ pub(crate) async fn open_box_session(
     State(app): State<App>,
     Path(BoxPath { box_id }): Path<BoxPath>,
     address: ClientAddress,
+    user_agent: UserAgent,
     Command { body, .. }: Command<OpenBoxSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
@@ -54,5 +55,7 @@ pub(crate) async fn open_box_session(
         return Err(Code::WrongCredentials.into());
     }
     let own = boxes::as_user(&box_id)?;
-    Ok(Json(start_session(&app, &stored, &own, &Role::Device(box_id)).await?))
+    let role = &Role::Device(box_id);
+    let sign_in = SignIn { account: &stored, user_id: &own, role, device: None, user_agent };
+    Ok(Json(start_session(&app, sign_in).await?))
 }

@@ -1,6 +1,6 @@
 //! `POST /sessions/refresh`: exchanges a refresh token for another one and a new access token.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use credentials::{SessionKey, SessionRecord, StoredAccount};
 use eserde::Deserialize;
 use service_kit::{auth::Role, clock};
@@ -9,24 +9,26 @@ use storage::BucketError;
 use utoipa::ToSchema;
 
 use super::{
-    Session, answer,
+    Times, answer,
+    place::SessionPlace,
     refresh_token::{RefreshToken, RefreshTokenText, random_salt},
     rotation::{Verdict, rotate},
 };
-use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
+use crate::{app::App, error::Error, problems::Code, request::OptionalBodyCommand, schemas};
 
 /// The maximum number of attempts to update a session against concurrent changes.
 const ATTEMPTS: usize = 8;
 
 /// The refresh of a session.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
 pub(crate) struct RefreshSession {
-    /// The refresh token of the last answer.
-    #[schema(value_type = schemas::RefreshToken)]
+    /// The refresh token of the last answer. Absent if it is in a cookie.
+    #[schema(value_type = Option<schemas::RefreshToken>)]
+    #[serde(default)]
     #[eserde(compat)]
-    refresh_token: RefreshTokenText,
+    refresh_token: Option<RefreshTokenText>,
 }
 
 /// Refreshes a session
@@ -34,13 +36,14 @@ pub(crate) struct RefreshSession {
 /// Each refresh token can be exchanged once. A repeat of the last refresh within ten seconds gets the same refresh
 /// token again, in case the answer was lost. Any other reuse of a token ends the session, because the token or its
 /// successor may be stolen. An `Idempotency-Key` has no effect.
-#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = RefreshSession)]
+#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = Option<RefreshSession>)]
 pub(crate) async fn refresh_session(
     State(app): State<App>,
-    Command { body, .. }: Command<RefreshSession>,
-) -> Result<Json<Session>, Error> {
+    place: SessionPlace,
+    OptionalBodyCommand { body, .. }: OptionalBodyCommand<RefreshSession>,
+) -> Result<Response, Error> {
     app.signing()?;
-    let RefreshToken { key, secret } = body.refresh_token.parse().ok_or(Code::InvalidRefreshToken)?;
+    let RefreshToken { key, secret } = place.received(body.refresh_token.as_ref())?;
     for _ in 0..ATTEMPTS {
         let now = clock::now();
         let (record, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;
@@ -67,7 +70,8 @@ pub(crate) async fn refresh_session(
                 return Err(Code::RefreshTokenReused.into());
             }
         };
-        return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, now)?));
+        let times = Times { signed_in: record.created_at, at: now };
+        return Ok(answer(&app, &RefreshToken { key, secret }, &role, times)?.at(&place, &app));
     }
     Err(Error::contended())
 }
@@ -84,7 +88,10 @@ async fn account_of(
         Role::Device(box_id) => {
             (app.accounts.get_box(box_id).await?, app.boxes.load_latest(box_id).await?.0.is_retired())
         }
-        Role::User => (app.accounts.get(&key.user_id).await?, app.users.load_latest(&key.user_id).await?.0.is_erased()),
+        Role::User | Role::Moderator => {
+            let (user, _) = app.users.load_latest(&key.user_id).await?;
+            (app.accounts.get(&key.user_id).await?, user.is_erased() || user.is_suspended(clock::now()))
+        }
         Role::Operator => (app.accounts.get(&key.user_id).await?, false),
     };
     let admits = |account: &StoredAccount| {

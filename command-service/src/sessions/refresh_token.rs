@@ -75,10 +75,10 @@ pub(super) fn random_salt() -> String {
 }
 
 impl RefreshToken {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').collect();
         let [role, user_id, session, secret] = parts[..] else { return None };
-        let is_role = ["user", "operator", "device"].contains(&role);
+        let is_role = ["user", "operator", "moderator", "device"].contains(&role);
         let is_session = session.len() == 32 && session.bytes().all(|byte| byte.is_ascii_hexdigit());
         let secret = BASE64_URL_SAFE_NO_PAD.decode(secret).ok()?.try_into().ok()?;
         let (role, session) = (role.to_owned(), session.to_owned());

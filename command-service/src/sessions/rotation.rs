@@ -49,8 +49,16 @@ mod tests {
     fn new_session() -> (SessionRecord, Secret) {
         let secret = Secret::random();
         let hash = secret.hash();
-        let record =
-            SessionRecord { hash, former: None, box_id: None, credential: None, created_at: at(0), used_at: at(0) };
+        let record = SessionRecord {
+            hash,
+            former: None,
+            box_id: None,
+            credential: None,
+            created_at: at(0),
+            used_at: at(0),
+            device: None,
+            user_agent: None,
+        };
         (record, secret)
     }
 

@@ -5,6 +5,7 @@ use credentials::SessionKey;
 use service_kit::{auth::Caller, clock};
 use sign_in::sign_out;
 
+use super::place::{SessionPlace, SetCookie};
 use crate::{app::App, error::Error, problems::Code, request::BareCommand};
 
 /// Signs out
@@ -15,14 +16,15 @@ use crate::{app::App, error::Error, problems::Code, request::BareCommand};
 pub(crate) async fn close_session(
     State(app): State<App>,
     caller: Caller,
+    place: SessionPlace,
     BareCommand(_stamp): BareCommand,
-) -> Result<StatusCode, Error> {
+) -> Result<(StatusCode, SetCookie), Error> {
     let Caller { user_id, role, expires_at, session, .. } = caller;
     let session = session.ok_or(Code::NoSession)?;
     let key = SessionKey { role: role.name().to_owned(), user_id, session };
     let until = expires_at.max(clock::now());
     sign_out::end_session(app.session_stores(), &key, until).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, place.clear()))
 }
 
 /// Signs out everywhere
@@ -33,8 +35,9 @@ pub(crate) async fn close_session(
 pub(crate) async fn close_all_sessions(
     State(app): State<App>,
     caller: Caller,
+    place: SessionPlace,
     BareCommand(_stamp): BareCommand,
-) -> Result<StatusCode, Error> {
+) -> Result<(StatusCode, SetCookie), Error> {
     sign_out::end_all(app.session_stores(), caller.role.name(), &caller.user_id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, place.clear()))
 }

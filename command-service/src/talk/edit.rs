@@ -6,7 +6,9 @@ use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::Command, schemas};
+use crate::{
+    answer::Done, app::App, error::Error, paths::MessagePath, request::Command, schemas, text_filter::Filtered,
+};
 
 /// The new text of a message.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,7 +33,8 @@ pub(crate) async fn edit_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&by);
-    let admission = app.quotas.message(&by, body.as_str().len());
+    let Filtered { text: body, is_refused } = app.text_filter.message(body).await?;
+    let admission = app.quotas.message(&by, body.as_str().len()).unless_refused(is_refused);
     let command = TalkCommand::EditMessage { by: by.clone(), original, body, at: stamp.at }.in_room(room_id.clone());
     let committed = app.admitted_in_room(&room_id, command, context, admission).await?;
     Ok(Done::of(&committed))

@@ -1,16 +1,27 @@
 //! `POST /rooms/{room}/messages`
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::extract::State;
-use domain::{MessageId, TalkCommand, values::MessageBody};
+use domain::{BoxCommand, BoxEvent, DeliveryBox, MessageId, RoomId, TalkCommand, values::MessageBody};
 use eserde::Deserialize;
-use event_store::CommandContext;
+use event_store::{CommandContext, Committed};
+use futures::FutureExt;
 use service_kit::{auth::AsUser, extract::Path};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::{answer::Created, app::App, error::Error, paths::RoomPath, request::Command, schemas};
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    quotas::Admission,
+    request::Command,
+    schemas,
+    slow_mode::{TurnRequest, command_of},
+    text_filter::Filtered,
+};
 
 /// The time that the answer to a stored message waits for its read marker.
 const MARK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,11 +57,11 @@ pub(crate) async fn post_message(
         Some(message_id) => Some(app.original(&room_id, message_id).await?),
         None => None,
     };
-    let context = stamp.by(&author);
-    let admission = app.quotas.message(&author, body.as_str().len());
+    let Filtered { text: body, is_refused } = app.text_filter.message(body).await?;
+    let admission = app.quotas.message(&author, body.as_str().len()).unless_refused(is_refused);
     let command =
         TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.admitted_in_room(&room_id, command, context, admission).await?;
+    let committed = post(&app, &room_id, command, stamp.by(&author), admission).await?;
     let message_id = committed.sequence;
     let mut created = Created::of(&committed, &message_id);
     if read_marker {
@@ -66,4 +77,35 @@ pub(crate) async fn post_message(
         }
     }
     Ok(created)
+}
+
+/// Stores a message. In slow mode it takes a turn of its author after the rules of the box have accepted it. The state
+/// is the one that it was decided on, or a later one: then the append fails, and the command is decided again.
+async fn post(
+    app: &App,
+    room_id: &RoomId,
+    command: BoxCommand,
+    context: CommandContext,
+    admission: Admission<'_>,
+) -> Result<Committed<DeliveryBox>, Error> {
+    let (user_id, at, identity) = (&context.actor, context.at, OnceLock::new());
+    let prepare = |events: &[BoxEvent]| {
+        let (admitted, is_empty) = (admission.require(events), events.is_empty());
+        let (admission, context, identity) = (&admission, &context, &identity);
+        async move {
+            admitted?;
+            let (state, _) = app.boxes.load(room_id.box_id()).await?;
+            let interval = state.last_room(room_id).and_then(|room| room.slow_mode_of(user_id));
+            let Some(interval) = interval.filter(|_| !is_empty) else { return Ok(()) };
+            let command = identity.get_or_init(|| command_of(context));
+            match app.turns.take(&TurnRequest { room_id, user_id, command, at }, interval).await {
+                Ok(None) => Ok(()),
+                Ok(Some(wait)) => Err(admission.reject(Error::slow_mode(wait))),
+                Err(error) => Err(admission.reject(error)),
+            }
+        }
+        .boxed()
+    };
+    let committed = app.prepared_in_room(room_id, command, context.clone(), &prepare).await;
+    admission.conclude(committed)
 }

@@ -27,8 +27,10 @@ pub(crate) async fn change_nickname(
     Command { body, stamp }: Command<ChangeNickname>,
 ) -> Result<Done, Error> {
     app.nicknames.claimed().await?;
+    app.require_active(&stamp.by(&user_id)).await?;
+    let is_refused = app.text_filter.refuses_nickname(&body.nickname).await?;
     let command = UserCommand::ChangeNickname { nickname: body.nickname };
-    let admission = app.quotas.nickname(&user_id);
+    let admission = app.quotas.nickname(&user_id).unless_refused(is_refused);
     let result = app.users.execute_prepared(&user_id, command, stamp.by(&user_id), &admission.preparation()).await;
     Ok(Done::of(&admission.conclude(result)?))
 }

@@ -6,8 +6,8 @@ use eserde::Deserialize;
 use service_kit::{auth::AsUser, http::ClientAddress};
 use utoipa::ToSchema;
 
-use super::registration::{self, RegisterUser};
-use crate::{answer::Created, app::App, error::Error, metrics::METRICS, request::Command, schemas};
+use super::registration::{self, RegisterUser, Registered};
+use crate::{answer::Created, app::App, error::Error, metrics::METRICS, quotas::Admission, request::Command, schemas};
 
 /// The registration of a user of the external issuer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,8 +30,10 @@ pub(crate) async fn register_bearer(
     Command { body, stamp }: Command<RegisterBearer>,
 ) -> Result<Created, Error> {
     app.nicknames.claimed().await?;
+    let admission = Admission::free().unless_refused(app.text_filter.refuses_nickname(&body.nickname).await?);
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname: body.nickname };
-    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
+    let result = app.users.execute_prepared(&user_id, command, stamp.by(&user_id), &admission.preparation()).await;
+    let committed = admission.conclude(result)?;
     if !committed.replayed {
         METRICS.registrations.inc();
     }
@@ -41,12 +43,13 @@ pub(crate) async fn register_bearer(
 /// Registers a user
 ///
 /// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes the
-/// registration.
+/// registration. If the installation confirms registrations, the answer is `202`: a link is sent to the contact
+/// address, and a repeat with the same password sends it again.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,
     address: ClientAddress,
     Command { body, stamp }: Command<RegisterUser>,
-) -> Result<Created, Error> {
+) -> Result<Registered, Error> {
     registration::register(&app, body, address, &stamp).await
 }

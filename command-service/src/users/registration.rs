@@ -3,30 +3,35 @@
 //! A crash between the steps leaves a pending account. A repeat of the registration with the same password completes
 //! it. After a while any registration may replace it, unless the user is in the log already.
 
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::{AccountError, AccountState, StoredAccount};
 use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname};
 use eserde::Deserialize;
 use event_store::{CommandError, Committed};
-use service_kit::http::ClientAddress;
+use service_kit::{extract::invalid_field, http::ClientAddress};
 use sign_in::NewAccountPassword;
 use utoipa::ToSchema;
 use wire::StreamName;
 
-use super::registration_policy::{InvitationToken, Newcomer};
+use super::{
+    confirmation::{Unconfirmed, contact::Contact},
+    registration_policy::{InvitationToken, Newcomer},
+    unconfirmed,
+};
 use crate::{
     answer::Created, app::App, error::Error, login_throttle::ThrottleKey, metrics::METRICS, passwords::Work,
     problems::Code, quotas::Taken, schemas, stamp::Stamp,
 };
 
 /// The time for which a pending account waits to be completed.
-const PENDING_LIFETIME: TimeDelta = TimeDelta::minutes(10);
+pub(super) const PENDING_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 /// The maximum number of attempts to change an account against concurrent changes.
 const ATTEMPTS: usize = 8;
 
 /// The role of self-registered accounts.
-const ROLE: &str = "user";
+pub(super) const ROLE: &str = "user";
 
 /// The registration of a user.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,6 +55,28 @@ pub(crate) struct RegisterUser {
     #[serde(default)]
     #[eserde(compat)]
     invitation: Option<InvitationToken>,
+    /// The e-mail address that gets the link to confirm the registration. Required if the installation confirms
+    /// registrations, and forgotten afterwards.
+    #[schema(value_type = Option<schemas::Contact>)]
+    #[serde(default)]
+    #[eserde(compat)]
+    contact: Option<Contact>,
+}
+
+/// The answer to a registration.
+pub(crate) enum Registered {
+    Now(Created),
+    /// When the link is opened.
+    Later(Unconfirmed),
+}
+
+impl IntoResponse for Registered {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Now(created) => created.into_response(),
+            Self::Later(unconfirmed) => unconfirmed.into_response(),
+        }
+    }
 }
 
 /// Registers a user, or completes an interrupted registration.
@@ -58,28 +85,45 @@ pub(super) async fn register(
     request: RegisterUser,
     address: ClientAddress,
     stamp: &Stamp,
-) -> Result<Created, Error> {
-    let RegisterUser { user_id, password, nickname, invitation } = request;
+) -> Result<Registered, Error> {
+    let RegisterUser { user_id, password, nickname, invitation, contact } = request;
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
     app.nicknames.claimed().await?;
+    let is_refused = app.text_filter.refuses_nickname(&nickname).await?;
     let (user, version) = app.users.load_latest(&user_id).await?;
-    let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
     let throttle_key = ThrottleKey::account(&app.secret, &user_id, address);
     let applicant = Applicant { user_id: &user_id, throttle_key, password, address };
-    if user.is_registered() {
+    if user.is_taken() {
         let completed = verify_existing(app, applicant, stamp.key.is_some()).await?;
-        return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
+        let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
+        let created = match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
             Err(CommandError::Refused(UserRefusal::UserExists)) if completed => {
-                Ok(Created::replayed(position(app, version), &user_id))
+                Created::replayed(position(app, version), &user_id)
             }
-            result => Ok(Created::of(&result?, &user_id)),
+            result => Created::of(&result?, &user_id),
         };
+        return Ok(Registered::Now(created));
     }
+    // A registered user, whose request may be a repeat, is answered before.
+    if is_refused {
+        return Err(Code::RefusedByFilter.into());
+    }
+    let missing = || invalid_field("/contact", "an e-mail address is required to confirm the registration");
+    let confirmation = match &app.confirmations {
+        Some(confirmations) => Some((confirmations, contact.ok_or_else(missing)?)),
+        None => None,
+    };
     let newcomer = Newcomer { user_id: &user_id, address, invitation: invitation.as_ref() };
     let counted = app.registration.admit(&newcomer, stamp.at).await?;
+    if let Some((confirmations, contact)) = confirmation {
+        let unconfirmed = unconfirmed::request(app, confirmations, applicant, (nickname, contact), stamp.at).await?;
+        counted.into_iter().for_each(Taken::keep);
+        return Ok(Registered::Later(unconfirmed));
+    }
     let pending = open_account(app, applicant, stamp.at).await?;
+    let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await;
     complete(app, &user_id, pending, &committed).await?;
     let committed = committed?;
@@ -87,12 +131,12 @@ pub(super) async fn register(
         METRICS.registrations.inc();
         counted.into_iter().for_each(Taken::keep);
     }
-    Ok(Created::of(&committed, &user_id))
+    Ok(Registered::Now(Created::of(&committed, &user_id)))
 }
 
 /// The user id and the password of a registration.
-struct Applicant<'a> {
-    user_id: &'a UserId,
+pub(super) struct Applicant<'a> {
+    pub(super) user_id: &'a UserId,
     /// The throttle key: wrong passwords count like those of sign-ins.
     throttle_key: ThrottleKey,
     password: NewAccountPassword,
@@ -100,10 +144,16 @@ struct Applicant<'a> {
 }
 
 impl Applicant<'_> {
-    async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
+    /// Returns true if the password is that of the account. Wrong ones are throttled.
+    pub(super) async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
         let is_correct = app.passwords.matches(Work::Registration(self.address), self.password.to_compare(), hash);
         app.login_throttle.check(&self.throttle_key, is_correct).await
+    }
+
+    /// Returns a new hash of the password.
+    pub(super) async fn hash(&self, app: &App) -> Result<String, Error> {
+        Ok(app.passwords.hash(Work::Registration(self.address), self.password.clone()).await?)
     }
 }
 
@@ -111,7 +161,7 @@ impl Applicant<'_> {
 /// the same key, and the completion of an interrupted one. Returns true if a pending account was completed.
 async fn verify_existing(app: &App, applicant: Applicant<'_>, has_key: bool) -> Result<bool, Error> {
     let stored = app.accounts.get(applicant.user_id).await?;
-    let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);
+    let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state != AccountState::Active);
     if (has_key || is_pending) && !applicant.matches(app, stored.as_ref()).await? {
         return Err(Code::UserExists.into());
     }
@@ -129,7 +179,8 @@ async fn open_account(app: &App, applicant: Applicant<'_>, at: DateTime<Utc>) ->
         match app.accounts.get(user_id).await? {
             // Created by this call. The password is not checked: wrong passwords of others would delay this caller.
             Some(stored) if hash.as_ref() == Some(&stored.account.password_hash) => return Ok(stored),
-            // An operator's account. The password is not checked, so that the answer reveals nothing about it.
+            // An operator's or moderator's account. The password is not checked, so that the answer reveals nothing
+            // about it.
             Some(stored) if stored.account.role != ROLE => return Err(Code::UserExists.into()),
             Some(stored)
                 if at - stored.account.created_at < PENDING_LIFETIME
@@ -143,12 +194,7 @@ async fn open_account(app: &App, applicant: Applicant<'_>, at: DateTime<Utc>) ->
             }
             Some(expired) => ignore_conflict(app.accounts.delete(user_id, expired.revision).await)?,
             None => {
-                let hash = if let Some(hash) = &hash {
-                    hash
-                } else {
-                    let work = Work::Registration(applicant.address);
-                    hash.insert(app.passwords.hash(work, applicant.password.clone()).await?)
-                };
+                let hash = if let Some(hash) = &hash { hash } else { hash.insert(applicant.hash(app).await?) };
                 ignore_conflict(
                     app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), at).await.map(drop),
                 )?;
@@ -176,7 +222,7 @@ async fn complete(
 }
 
 /// Activates the account. A user in the log gets it back if it was deleted meanwhile.
-async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
+pub(crate) async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
     let hash = pending.account.password_hash.clone();
     let mut stored = Some(pending);
     for _ in 0..ATTEMPTS {
@@ -204,7 +250,7 @@ fn ignore_conflict(result: Result<(), AccountError>) -> Result<(), Error> {
     }
 }
 
-fn position(app: &App, version: u64) -> Position {
+pub(super) fn position(app: &App, version: u64) -> Position {
     let tails = app.users.tails();
     let incarnation = tails.into_iter().find_map(|(_, state)| state.incarnation).unwrap_or_default();
     Position { stream: StreamName::User.label(), incarnation, sequence: version }

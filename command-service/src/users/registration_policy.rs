@@ -66,6 +66,13 @@ impl TryFrom<String> for InvitationToken {
     }
 }
 
+impl InvitationToken {
+    /// The token.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::fmt::Debug for InvitationToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("InvitationToken(..)")

@@ -124,7 +124,23 @@ async fn users_of_an_external_issuer_need_no_account_and_local_tokens_are_refuse
     assert_eq!(service.ask_with(&ana, Method::DELETE, "/sessions/current", None).await.status, 204);
     until("the session has ended", async || renamed(&ana).await.code().as_deref() == Some("revoked-token")).await;
     assert_eq!(renamed(&newer).await.status, 204);
-    service.ask_with(&newer, Method::DELETE, "/users/me", None).await.done();
+    service.ask_with(&newer, Method::GET, "/sessions", None).await.refused(404, "sign-in-elsewhere");
+    let one = format!("/sessions/{}", "0".repeat(32));
+    service.ask_with(&newer, Method::DELETE, &one, None).await.refused(404, "sign-in-elsewhere");
+
+    // An erasure needs a recent sign-in, and no registration.
+    let now = service_kit::clock::now().timestamp();
+    let erase = async |claims: Value| service.ask_with(&second.token(&claims), Method::DELETE, "/users/me", None).await;
+    for old in [json!({ "sid": "s 2", "iat": now - 360 }), json!({ "sid": "s 2", "auth_time": now - 360 })] {
+        erase(old).await.refused(403, "recent-sign-in-needed");
+    }
+    service.ask_with(&newer, Method::DELETE, "/users/me", Some(json!({ "password": PASSWORD }))).await.done();
+    let stranger = json!({ "name": "cleo", "sid": "s 3", "iat": now - 360, "auth_time": now - 10 });
+    erase(stranger.clone()).await.done();
+    until("no more commands", async || erase(stranger.clone()).await.code().as_deref() == Some("revoked-token")).await;
+    register(&second.token(&json!({ "name": "cleo", "sid": "s 4", "iat": now + 20 })), "Cleo")
+        .await
+        .refused(409, "user-exists");
 
     let narrow = installation.service(&[&settings[..], &["--issuer-algorithms", "EdDSA,RS256"]].concat()).await;
     narrow.ask_with(&newer, Method::DELETE, "/users/me", None).await.refused(401, "invalid-token");

@@ -7,6 +7,7 @@ mod contract;
 
 mod clock;
 mod commands;
+mod confirmations;
 mod crashes;
 mod deadlines;
 mod disconnects;

@@ -1,7 +1,7 @@
 //! Refresh, theft and end of sessions; rotation of the keys that sign their tokens.
 
 use async_nats::jetstream;
-use credentials::Sessions;
+use credentials::{Accounts, Sessions};
 use harness::{Account, token::Bearer};
 use provision::{keys, streams, topology::ProvisionOptions};
 use reqwest::Method;
@@ -117,6 +117,137 @@ async fn a_sign_out_ends_one_session_or_all_sessions() {
     assert_eq!(service.ask_with(&access, Method::DELETE, "/users/me", None).await.status, 204);
     until_revoked(&service, &access).await;
     refresh(&service, &refresh_token).await.refused(401, "invalid-refresh-token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_with_their_devices_and_ended_one_by_one() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    for (id, name) in [("ana", "Ana"), ("ben", "Ben")] {
+        service.register(id, PASSWORD, name).await.created();
+    }
+    let body = json!({ "user_id": "ana", "password": PASSWORD, "device": " Ana's phone " });
+    let request = service.client.post(format!("{}/sessions", service.url)).header("user-agent", "App/2 (Phone)");
+    let session: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
+    let phone = session["access_token"].as_str().unwrap();
+    let phone_refresh = session["refresh_token"].as_str().unwrap();
+    let (laptop, laptop_refresh) = signed_in(&service).await;
+    let (bens, _) = tokens(&service.sign_in("ben", PASSWORD).await);
+    let list = async |token: &str| service.ask_with(token, Method::GET, "/sessions", None).await.items();
+    let end = async |token: &str, id: &Value| {
+        service.ask_with(token, Method::DELETE, &format!("/sessions/{}", id.as_str().unwrap()), None).await
+    };
+
+    let (on_laptop, _) = tokens(&refresh(&service, &laptop_refresh).await);
+    let listed = list(phone).await;
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let (others, mine) = (&listed[0], &listed[1]);
+    assert_eq!((&mine["current"], &others["current"]), (&json!(true), &json!(false)));
+    assert_eq!((&mine["device"], &mine["user_agent"]), (&json!("Ana's phone"), &json!("App/2 (Phone)")));
+    assert_eq!((&others["device"], &others["user_agent"]), (&Value::Null, &Value::Null));
+    assert_eq!(mine["created_at"], mine["last_used_at"]);
+    assert!(others["created_at"].as_str() < others["last_used_at"].as_str(), "{others}");
+    assert_eq!(list(&laptop).await[0]["current"], json!(true));
+
+    end(&bens, &mine["id"]).await.refused(404, "session-not-found");
+    assert_eq!(rename(&service, phone).await.status, 204, "another user ends nothing");
+    end(phone, &json!("0".repeat(32))).await.refused(404, "session-not-found");
+    end(phone, &json!("current%2A")).await.refused(404, "not-found");
+    for _ in 0..2 {
+        assert_eq!(end(phone, &others["id"]).await.status, 204);
+    }
+    for token in [&laptop, &on_laptop] {
+        until_revoked(&service, token).await;
+    }
+    assert_eq!(list(phone).await.len(), 1);
+    refresh(&service, phone_refresh).await.ok();
+    for wrong in [json!(""), json!("x".repeat(65)), json!("two\nlines"), json!(7)] {
+        let body = json!({ "user_id": "ana", "password": PASSWORD, "device": wrong });
+        service.ask(None, None, Method::POST, "/sessions", Some(body)).await.refused(422, "invalid-body");
+    }
+    // Printed tokens and operators have no sessions here.
+    let printed = service.token(Bearer::Operator("ana"));
+    assert_eq!(list(&printed).await, Vec::<Value>::new());
+    service.ask_with(&printed, Method::GET, "/sessions?limit=1", None).await.refused(400, "invalid-query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_ended_sessions_are_forgotten() {
+    let installation = Installation::start().await;
+    let service = installation.service(&["--sessions-per-user", "2"]).await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    for _ in 0..3 {
+        signed_in(&service).await;
+    }
+    let sessions = Sessions::new(installation.buckets().await);
+    let mut keys = sessions.of("user", &"ana".parse().unwrap()).await.unwrap();
+    assert_eq!(keys.len(), 3);
+    keys.sort_by(|one, other| one.session.cmp(&other.session));
+    assert!(sessions.get(&keys[0]).await.unwrap().is_none() && sessions.is_known(&keys[0]).await.unwrap());
+    let admin = service_kit::nats::connect(&installation.nats.url(Account::Admin), "test").await.unwrap();
+    let stream = jetstream::new(admin).get_stream("KV_sessions").await.unwrap();
+    let subject = format!("$KV.sessions.user.ana.{}", keys[0].session);
+    let ended = stream.get_last_raw_message_by_subject(&subject).await.unwrap();
+    assert_eq!(ended.headers.get("Nats-TTL").map(async_nats::HeaderValue::as_str), Some("600"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_erased_with_the_password_or_a_recent_sign_in_only() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    for (id, name) in [("ana", "Ana"), ("ben", "Ben")] {
+        service.register(id, PASSWORD, name).await.created();
+    }
+    let of_old = async |user: &str| {
+        let (access, _) = tokens(&service.sign_in(user, PASSWORD).await);
+        let sessions = Sessions::new(installation.buckets().await);
+        let key = sessions.of("user", &user.parse().unwrap()).await.unwrap().pop().unwrap();
+        let age = chrono::TimeDelta::minutes(6);
+        let token = installation.token_signer.session_token(user, &key.session, age);
+        assert_eq!(service.ask_with(&token, Method::GET, "/sessions", None).await.items().len(), 1);
+        (access, token)
+    };
+    let erase =
+        async |token: &str, body: Option<Value>| service.ask_with(token, Method::DELETE, "/users/me", body).await;
+    let (_, old) = of_old("ana").await;
+    let old_printed = installation.token_signer.token_since(
+        Bearer::User("ana"),
+        service_kit::clock::now() - chrono::TimeDelta::minutes(6),
+        chrono::TimeDelta::minutes(15),
+    );
+    for token in [&old, &old_printed] {
+        erase(token, None).await.refused(403, "recent-sign-in-needed");
+        erase(token, Some(json!({}))).await.refused(403, "recent-sign-in-needed");
+        erase(token, Some(json!({ "password": null }))).await.refused(403, "recent-sign-in-needed");
+    }
+    erase(&old, Some(json!({ "password": "short" }))).await.refused(422, "invalid-body");
+    erase(&old, Some(json!({ "password": "battery staple" }))).await.refused(401, "wrong-credentials");
+    assert_eq!(rename(&service, &old).await.status, 204, "nothing is erased yet");
+    assert_eq!(erase(&old, Some(json!({ "password": PASSWORD }))).await.status, 204);
+    until_revoked(&service, &old).await;
+    service.sign_in("ana", PASSWORD).await.refused(401, "wrong-credentials");
+
+    let (fresh, old) = of_old("ben").await;
+    // A wrong password counts even with a fresh token, and the guesses are those of sign-ins.
+    erase(&fresh, Some(json!({ "password": "battery staple" }))).await.refused(401, "wrong-credentials");
+    let is_throttled = |answer: Answer| answer.code().as_deref() == Some("too-many-attempts");
+    until("the guesses are throttled", async || {
+        is_throttled(erase(&old, Some(json!({ "password": "battery staple" }))).await)
+    })
+    .await;
+    until("so are sign-ins", async || is_throttled(service.sign_in("ben", "battery staple").await)).await;
+    assert_eq!(erase(&fresh, None).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_erasure_of_a_user_leaves_an_operator_with_the_same_id() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let accounts = Accounts::new(installation.buckets().await);
+    let ops = "ops".parse().unwrap();
+    accounts.create_active(&ops, "hash".to_owned(), "operator", service_kit::clock::now()).await.unwrap();
+    service.delete(Bearer::User("ops"), "/users/me").await.done();
+    assert!(accounts.get(&ops).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

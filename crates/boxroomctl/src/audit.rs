@@ -18,10 +18,10 @@ pub(crate) struct AuditArgs {
     /// Connection and output options
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
-    /// Filter by actor: a user or an operator unless --role says otherwise
+    /// Filter by actor: a user, an operator or a moderator unless --role says otherwise
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<UserId>,
-    /// Role of the actor: user, operator, device or system
+    /// Role of the actor: user, operator, moderator, device or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub(crate) role: Option<ActorRole>,
     /// Filter by box
@@ -44,7 +44,7 @@ pub(crate) struct AuditArgs {
 }
 
 fn role(name: &str) -> Result<ActorRole, String> {
-    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, device or system"))
+    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, moderator, device or system"))
 }
 
 /// The final section of `--help`.
@@ -110,7 +110,7 @@ fn format_time(at: DateTime<Utc>) -> String {
 }
 
 fn describe(entry: &Entry) -> String {
-    let Entry { at, actor, role, subject, events, targets, command_id, stream, sequence } = entry;
+    let Entry { at, actor, role, subject, events, targets, reason, command_id, stream, sequence } = entry;
     let at = at.map_or_else(|| "?".to_owned(), format_time);
     let actor = role.map_or_else(|| actor.clone(), |role| format!("{} {actor}", role.as_str()));
     let command = command_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
@@ -120,7 +120,8 @@ fn describe(entry: &Entry) -> String {
         .zip(targets)
         .map(|(event, target)| target.map_or_else(|| event.clone(), |target| format!("{event} {target}")))
         .collect();
-    format!("{at}  {actor:<24} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
+    let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{at}  {actor:<24} {subject:<24} {}{reason} ({stream} {sequence}{command})", events.join(", "))
 }
 
 #[cfg(test)]
@@ -135,6 +136,7 @@ mod tests {
             subject: "box b1".to_owned(),
             events: vec!["member_kicked".to_owned(), "room_closed".to_owned()],
             targets: vec![Some("ben".to_owned()), None],
+            reason: None,
             command_id: None,
             stream: "box-0".to_owned(),
             sequence: second.into(),
@@ -156,6 +158,8 @@ mod tests {
     fn a_line_names_the_targets_of_a_command() {
         let line = describe(&entry(1));
         assert!(line.contains("member_kicked ben, room_closed (box-0 1)"), "{line}");
+        let reasoned = describe(&Entry { reason: Some("Spam".to_owned()), ..entry(1) });
+        assert!(reasoned.contains("room_closed: Spam (box-0 1)"), "{reasoned}");
         let of_an_older_projector = describe(&Entry { targets: Vec::new(), ..entry(1) });
         assert!(of_an_older_projector.contains("member_kicked, room_closed"), "{of_an_older_projector}");
     }

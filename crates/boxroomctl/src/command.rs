@@ -15,7 +15,7 @@ use crate::{
     console::exit_code_of,
     invitation::{self, InvitationCommand},
     log::{self, LogCommand},
-    operator::{self, OperatorCommand},
+    operator::{self, AccountRole, ModeratorCommand, OperatorCommand},
     push::{self, PushCommand},
     quarantine::{self, QuarantineCommand},
     rebuild, status,
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Manage the accounts of operators
     #[command(subcommand, after_help = operator::EXAMPLES)]
     Operator(OperatorCommand),
+    /// Manage the accounts of moderators
+    #[command(subcommand, after_help = operator::MODERATOR_EXAMPLES)]
+    Moderator(ModeratorCommand),
     /// Manage invitations to register
     #[command(subcommand, after_help = invitation::EXAMPLES)]
     Invitation(InvitationCommand),
@@ -115,7 +118,12 @@ impl Command {
             Self::Audit(args) => audit::audit(args).await,
             Self::Log(LogCommand::Show(args)) => log::show(args).await,
             Self::Token(args) => return exit::code(token::print(&args)),
-            Self::Operator(OperatorCommand::Create(args)) => return exit::code(operator::create(args).await),
+            Self::Operator(OperatorCommand::Create(args)) => {
+                return exit::code(operator::create(args, AccountRole::Operator).await);
+            }
+            Self::Moderator(ModeratorCommand::Create(args)) => {
+                return exit::code(operator::create(args, AccountRole::Moderator).await);
+            }
             Self::Invitation(command) => return exit::code(invitation::execute(command).await),
         };
         exit_code_of(result, json)
@@ -135,7 +143,7 @@ impl Command {
             Self::Push(command) => command.operator().json,
             Self::Audit(args) => args.operator.json,
             Self::Log(LogCommand::Show(args)) => args.json,
-            Self::Token(_) | Self::Operator(_) | Self::Invitation(_) => false,
+            Self::Token(_) | Self::Operator(_) | Self::Moderator(_) | Self::Invitation(_) => false,
         }
     }
 }

@@ -13,7 +13,7 @@ use service_kit::{
     auth::{Grant, Role},
     clock, time_span,
 };
-use sign_in::read_signing_keys;
+use sign_in::KeyFolder;
 
 /// The content of a printed token.
 #[derive(Debug, Clone, Args)]
@@ -22,7 +22,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
     pub(crate) signing_keys: PathBuf,
 
-    /// Id of the user, operator or box
+    /// Id of the user, operator, moderator or box
     #[arg(long, value_name = "USER")]
     pub(crate) subject: UserId,
 
@@ -46,6 +46,8 @@ pub(crate) enum RoleName {
     User,
     /// Manages boxes and stores
     Operator,
+    /// Acts against abuse
+    Moderator,
     /// Delivery box
     Device,
 }
@@ -63,11 +65,14 @@ pub(crate) fn print(args: &TokenArgs) -> Result<()> {
     let role = match (args.role, args.box_id.clone()) {
         (RoleName::User, None) => Role::User,
         (RoleName::Operator, None) => Role::Operator,
+        (RoleName::Moderator, None) => Role::Moderator,
         (RoleName::Device, Some(box_id)) => Role::Device(box_id),
         _ => bail!("--box and --role device require each other"),
     };
-    let newest = read_signing_keys(&args.signing_keys)?.pop().context("there is no signing key")?;
-    let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
+    let folder = KeyFolder::open(&args.signing_keys)?;
+    let newest = folder.keys().last().context("there is no signing key")?;
+    let (user_id, role, at, lifetime) = (&args.subject, &role, clock::now(), args.ttl);
+    let grant = Grant { user_id, role, session: None, authenticated_at: None, at, lifetime };
     writeln!(io::stdout(), "{}", newest.sign(grant)?)?;
     Ok(())
 }

@@ -110,6 +110,9 @@ pub(crate) enum ServerFrame {
         unread: u64,
         up_to: Option<String>,
     },
+    Blocks {
+        users: BTreeSet<UserId>,
+    },
     MyRooms {
         rooms: BTreeMap<RoomId, Unread>,
     },

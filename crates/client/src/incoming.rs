@@ -74,6 +74,8 @@ pub enum Incoming {
         /// The reason, from the server.
         reason: String,
     },
+    /// The users that the user has blocked, in place of earlier ones. A connection begins without any.
+    Blocks(BTreeSet<UserId>),
     /// All open rooms that the user is a member of, with the number of unread messages in each. Sent on every
     /// connection, and followed by changes.
     MyRooms(BTreeMap<RoomId, u64>),

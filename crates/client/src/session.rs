@@ -196,6 +196,7 @@ impl Session {
             | ServerFrame::AlarmWithdrawn { .. }
             | ServerFrame::AlarmsWithdrawn { .. }
             | ServerFrame::Alarms { .. }
+            | ServerFrame::Blocks { .. }
             | ServerFrame::MyRooms { .. }
             | ServerFrame::Membership { .. }
             | ServerFrame::Unread { .. }

@@ -58,6 +58,7 @@ impl UserItems {
             ServerFrame::AlarmsWithdrawn { box_id, by } => Some(Incoming::AlarmsWithdrawn { box_id, by }),
             ServerFrame::Alarms { unread, up_to } => Some(Incoming::UnreadAlarms { unread, up_to }),
             ServerFrame::Reset { room_id: None, reason, .. } => Some(Incoming::AlarmsReset { reason }),
+            ServerFrame::Blocks { users } => Some(Incoming::Blocks(users)),
             ServerFrame::MyRooms { rooms } => {
                 Some(Incoming::MyRooms(rooms.into_iter().map(|(room, unread)| (room, unread.unread)).collect()))
             }

@@ -1,5 +1,7 @@
-//! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
-//! must be deletable.
+//! The accounts of users, operators, moderators and boxes: password hashes and roles. They are stored outside the log,
+//! because they must be deletable.
+
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use storage::{Bucket, BucketError, JetStream, SpaceLimit};
 use wire::bucket::{ACCOUNTS_BUCKET, box_key};
 
+use crate::password_reset::{PasswordReset, ResetToken};
+
 /// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,9 +21,28 @@ pub enum AccountState {
     Pending,
     /// The user exists.
     Active,
+    /// The user has to open a link first.
+    Unconfirmed,
 }
 
-/// The credentials and role of a user, an operator or a box.
+/// The confirmation that an account waits for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The secret in the link.
+    pub nonce: String,
+    /// The address to which the link is sent.
+    pub contact: String,
+    /// The nickname of the user to be registered.
+    pub nickname: String,
+    /// The time at which the link and the account expire.
+    pub expires_at: DateTime<Utc>,
+    /// The number of times that the link was sent.
+    pub sent: u32,
+    /// The time at which it was sent last.
+    pub sent_at: DateTime<Utc>,
+}
+
+/// The credentials and role of a user, an operator, a moderator or a box.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// argon2id, in PHC form.
@@ -33,6 +56,31 @@ pub struct Account {
     /// The session that set this password. It stays valid with the new password, all others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_session: Option<String>,
+    /// The token with which the user can set a new password, if one was issued. A new password removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_reset: Option<PasswordReset>,
+    /// The confirmation that the account waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// The secret of the link with which the account was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<String>,
+}
+
+impl Account {
+    /// An account without a confirmation.
+    fn new(password_hash: String, role: String, state: AccountState, created_at: DateTime<Utc>) -> Self {
+        Self {
+            password_hash,
+            role,
+            state,
+            created_at,
+            kept_session: None,
+            password_reset: None,
+            confirmation: None,
+            confirmed: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Account {
@@ -64,6 +112,12 @@ impl StoredAccount {
     pub fn accepts_session(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
+    }
+
+    /// Returns true if the token for a new password is the one that was issued last, and is valid.
+    pub fn accepts_reset(&self, token: &ResetToken, now: DateTime<Utc>) -> bool {
+        let reset = self.account.password_reset.as_ref();
+        reset.is_some_and(|reset| reset.hash == token.hash() && now < reset.expires_at)
     }
 }
 
@@ -110,7 +164,7 @@ impl Accounts {
         Self(Bucket::new(server, ACCOUNTS_BUCKET))
     }
 
-    /// Returns the account of a user or an operator.
+    /// Returns the account of a user, an operator or a moderator.
     pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
         self.read(user_id.as_str()).await
     }
@@ -139,11 +193,46 @@ impl Accounts {
         role: String,
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
-        let state = AccountState::Pending;
-        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
+        self.create(user_id, &Account::new(password_hash, role, AccountState::Pending, at)).await
     }
 
-    /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
+    /// Creates an account that waits for a confirmation, and is removed if it does not come.
+    pub async fn create_unconfirmed(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: String,
+        confirmation: Confirmation,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let lifetime = lifetime(&confirmation, at);
+        let account = Account::new(password_hash, role, AccountState::Unconfirmed, at);
+        let account = Account { confirmation: Some(confirmation), ..account };
+        Ok(self.0.create_for(user_id.as_str(), &account, lifetime).await?)
+    }
+
+    /// Replaces the confirmation that an account waits for. Fails with a conflict if the revision is not current.
+    pub async fn await_confirmation(
+        &self,
+        stored: StoredAccount,
+        confirmation: Confirmation,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let lifetime = lifetime(&confirmation, at);
+        let account = Account { state: AccountState::Unconfirmed, confirmation: Some(confirmation), ..stored.account };
+        Ok(self.0.update_for(&stored.key, &account, stored.revision, lifetime).await?)
+    }
+
+    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with
+    /// a conflict if the revision is not current.
+    pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
+        let account = Account { state: AccountState::Pending, ..stored.account };
+        let revision = self.update(&stored.key, &account, stored.revision).await?;
+        Ok(StoredAccount { key: stored.key, account, revision })
+    }
+
+    /// Creates an active account for an operator or a moderator, who is not a registered user. Fails with a conflict if
+    /// there is one.
     pub async fn create_active(
         &self,
         user_id: &UserId,
@@ -151,8 +240,7 @@ impl Accounts {
         role: &str,
         at: DateTime<Utc>,
     ) -> Result<(), AccountError> {
-        let (role, state) = (role.to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account::new(password_hash, role.to_owned(), AccountState::Active, at);
         self.create(user_id, &account).await.map(drop)
     }
 
@@ -162,8 +250,7 @@ impl Accounts {
 
     /// Sets the credentials of a box and replaces former ones.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
-        let (role, state) = ("device".to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        let account = Account::new(password_hash, "device".to_owned(), AccountState::Active, at);
         Ok(self.0.put(&box_key(box_id), &account).await?)
     }
 
@@ -175,9 +262,13 @@ impl Accounts {
         Ok(self.0.delete(&box_key(box_id)).await?)
     }
 
-    /// Activates a pending account and returns the new revision. Fails with a conflict if the revision is not current.
+    /// Activates an account and returns the new revision. Its contact address is forgotten. Fails with a conflict if
+    /// the revision is not current.
     pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
-        let account = Account { state: AccountState::Active, ..stored.account };
+        let mut account = Account { state: AccountState::Active, ..stored.account };
+        if let Some(confirmation) = account.confirmation.take() {
+            account.confirmed = Some(confirmation.nonce);
+        }
         self.update(&stored.key, &account, stored.revision).await
     }
 
@@ -189,7 +280,14 @@ impl Accounts {
         password_hash: String,
         kept_session: Option<String>,
     ) -> Result<(), AccountError> {
-        let account = Account { password_hash, kept_session, ..stored.account };
+        let account = Account { password_hash, kept_session, password_reset: None, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await.map(drop)
+    }
+
+    /// Sets the token for a new password, in place of a former one. Fails with a conflict if the revision is not
+    /// current.
+    pub async fn set_reset(&self, stored: StoredAccount, reset: PasswordReset) -> Result<(), AccountError> {
+        let account = Account { password_reset: Some(reset), ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
@@ -201,6 +299,11 @@ impl Accounts {
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
         Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
     }
+}
+
+/// The time until a confirmation expires.
+fn lifetime(confirmation: &Confirmation, at: DateTime<Utc>) -> Duration {
+    (confirmation.expires_at - at).to_std().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -219,6 +322,28 @@ mod tests {
         assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
         let second = first.replace('}', r#","kept_session":"s-1"}"#);
         assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+        let reset = r#","password_reset":{"hash":"h","expires_at":"2026-11-01T09:00:00Z"}}"#;
+        let with_reset = second.replace('}', reset);
+        assert_eq!(serde_json::to_string(&stored(&with_reset).account).unwrap(), with_reset);
+        let times = r#""expires_at":"2026-11-02T08:00:00Z","sent":1,"sent_at":"2026-11-01T08:00:00Z""#;
+        let waits = format!(r#","confirmation":{{"nonce":"n","contact":"a@b.example","nickname":"Ann",{times}}}}}"#);
+        let third = first.replace("active", "unconfirmed").replace('}', &waits);
+        let account = stored(&third).account;
+        assert_eq!((account.state, account.confirmation.as_ref().unwrap().sent), (AccountState::Unconfirmed, 1));
+        assert_eq!(serde_json::to_string(&account).unwrap(), third);
+        assert!(!format!("{account:?}").contains("b.example"));
+    }
+
+    #[test]
+    fn a_token_for_a_new_password_is_valid_until_it_expires() {
+        let mut account =
+            stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let [token, other] = [(); 2].map(|()| ResetToken::random("ann".parse().unwrap()));
+        let at = |minute: i64| DateTime::from_timestamp(60 * minute, 0).unwrap();
+        assert!(!account.accepts_reset(&token, at(0)));
+        account.account.password_reset = Some(PasswordReset { hash: token.hash(), expires_at: at(60) });
+        assert!(account.accepts_reset(&token, at(59)) && !account.accepts_reset(&token, at(60)));
+        assert!(!account.accepts_reset(&other, at(0)));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Sessions that can be refreshed. Each has one entry, which changes with every refresh.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use storage::{Bucket, BucketError, JetStream};
 use wire::{bucket::SESSIONS_BUCKET, trust};
+
+/// The time for which the key of an ended session is known: a repeat of its end has the same result.
+const ENDED_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The key of a session and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +53,12 @@ pub struct SessionRecord {
     pub created_at: DateTime<Utc>,
     /// The time of the last refresh.
     pub used_at: DateTime<Utc>,
+    /// The client's label of its device, given at the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The beginning of the client's `User-Agent` at the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
 }
 
 /// A refresh token that has been used.
@@ -92,7 +103,15 @@ impl Sessions {
 
     /// Ends a session. Has no effect on one that has ended.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), BucketError> {
-        if self.get(key).await?.is_some() { self.0.delete(&key.bucket_key()).await } else { Ok(()) }
+        if self.get(key).await?.is_none() {
+            return Ok(());
+        }
+        self.0.delete_and_forget(&key.bucket_key(), ENDED_LIFETIME).await
+    }
+
+    /// Returns true if the session exists, or has ended recently.
+    pub async fn is_known(&self, key: &SessionKey) -> Result<bool, BucketError> {
+        Ok(!self.0.keys(&key.bucket_key()).await?.is_empty())
     }
 
     /// Returns all sessions of a user in a role, also recently ended ones.
@@ -115,6 +134,13 @@ mod tests {
         let former = r#""former":{"hash":"g","salt":"s"}"#;
         let second = format!(r#"{{"hash":"h",{former},"box_id":"b1","credential":"c",{times}"#);
         let record: SessionRecord = serde_json::from_str(&second).unwrap();
-        assert_eq!((record.credential.as_deref(), serde_json::to_string(&record).unwrap()), (Some("c"), second));
+        assert_eq!(
+            (record.credential.as_deref(), serde_json::to_string(&record).unwrap()),
+            (Some("c"), second.clone())
+        );
+        let device = r#""device":"Phone","user_agent":"Browser/1""#;
+        let third = format!("{},{device}}}", second.strip_suffix('}').unwrap());
+        let record: SessionRecord = serde_json::from_str(&third).unwrap();
+        assert_eq!((record.device.as_deref(), serde_json::to_string(&record).unwrap()), (Some("Phone"), third));
     }
 }

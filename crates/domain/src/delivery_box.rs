@@ -6,23 +6,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
-pub use command::{
-    BoxCommand, MessageLookUp, MessageState, OriginalMessage, OwnCommand, PasswordProof, Reactions, RoomCommand,
-    TalkCommand,
-};
+pub use command::{BoxCommand, OwnCommand, RoomCommand, TalkCommand};
 pub use event::{BoxEvent, HostChange, Lane, OwnEvent, RoomClosedReason, RoomEvent, TalkEvent};
+pub use invitation::InvitationLimits;
+pub use looked_up::{MessageLookUp, MessageState, OriginalMessage, PasswordProof, Reactions};
 pub use refusal::BoxRefusal;
+pub use room::{CLOSING_WARNING, Room, RoomChange};
 
 use crate::{
     ids::{BoxId, RoomId, UserId},
-    values::Step,
+    values::BoxKind,
 };
 
 mod command;
 mod decide;
 mod event;
+mod event_subjects;
 mod event_table;
+mod invitation;
+mod invitations;
+mod looked_up;
+mod moderation;
 mod refusal;
+mod room;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -30,19 +36,27 @@ mod tests;
 /// The time until a room closes by itself, unless the installation sets another.
 pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 
-/// The time before the end of a room at which its members are warned.
-pub const CLOSING_WARNING: TimeDelta = TimeDelta::minutes(10);
-
-/// The time after the opening of a room before which there is no warning: its deadline is armed before the opening is
-/// stored, and must not fire before.
-const EARLIEST_WARNING: TimeDelta = TimeDelta::minutes(2);
-
 /// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
 /// The maximum number of users kicked from one room. Every commit of an open room carries their ids: with ids of 40
 /// characters these take 21.5 KB of the 192 KiB of a commit.
 pub const MAX_KICKED: usize = 500;
+
+/// The maximum number of users who are muted in a room at the same time.
+pub const MAX_MUTED: usize = 200;
+
+/// The maximum number of co-hosts of a room.
+pub const MAX_CO_HOSTS: usize = 5;
+
+/// The maximum number of pinned messages of a room.
+pub const MAX_PINS: usize = 3;
+
+/// The maximum number of valid invitations to a room.
+pub const MAX_INVITATIONS: usize = 10;
+
+/// The maximum number of users who are allowed to use a private box.
+pub const MAX_USERS: usize = 500;
 
 /// The maximum number of mentions in a message, besides that of all members.
 pub const MAX_MENTIONS: usize = 20;
@@ -74,93 +88,14 @@ pub struct DeliveryBox {
     #[serde(rename = "box_id")]
     id: Option<BoxId>,
     service: Service,
+    /// The group of users that may use the box. None in states of releases that did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<BoxKind>,
+    /// The users who may use the box while it is private.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    users: BTreeSet<UserId>,
     /// The last room, open or closed. The earlier ones are closed.
     room: Option<Room>,
-}
-
-/// The state of a room within its box.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    #[serde(rename = "room_id")]
-    id: RoomId,
-    host: UserId,
-    max_members: u32,
-    password_hash: Option<String>,
-    step: Step,
-    closes_at: DateTime<Utc>,
-    /// The time of the next warning that the room closes soon. None if there is none: its members have been warned, or
-    /// it is too short, or closed. A release without warnings stores the state without it, and the room closes without
-    /// a warning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    warns_at: Option<DateTime<Utc>>,
-    extensions: u32,
-    /// The members in the order of joining. The next host is the first.
-    members: Vec<UserId>,
-    /// The kicked users; empty once the room is closed, because a closed room admits no users.
-    kicked: BTreeSet<UserId>,
-    closed: bool,
-}
-
-impl Room {
-    /// The id of the room.
-    pub fn room_id(&self) -> &RoomId {
-        &self.id
-    }
-
-    /// The current host.
-    pub fn host(&self) -> &UserId {
-        &self.host
-    }
-
-    /// The members in the order of joining. For a closed room, those at the time of closing.
-    pub fn members(&self) -> &[UserId] {
-        &self.members
-    }
-
-    /// The maximum number of members.
-    pub fn max_members(&self) -> u32 {
-        self.max_members
-    }
-
-    /// The users who were kicked and cannot join again.
-    pub fn kicked(&self) -> &BTreeSet<UserId> {
-        &self.kicked
-    }
-
-    /// The hash (argon2id, PHC form) that a password must match to join. None for an unlocked room.
-    pub fn password_hash(&self) -> Option<&str> {
-        self.password_hash.as_deref()
-    }
-
-    /// The time at which the room closes by itself.
-    pub fn closes_at(&self) -> DateTime<Utc> {
-        self.closes_at
-    }
-
-    /// The next time at which something is due: the warning that the room closes soon, or its end.
-    pub fn next_deadline(&self) -> DateTime<Utc> {
-        self.warns_at.unwrap_or(self.closes_at)
-    }
-
-    /// The first deadline of a room that opens and closes at these times.
-    pub fn first_deadline(opened_at: DateTime<Utc>, closes_at: DateTime<Utc>) -> DateTime<Utc> {
-        Self::warning(opened_at, closes_at).unwrap_or(closes_at)
-    }
-
-    /// The time of the warning, unless the room is too short for it.
-    fn warning(opened_at: DateTime<Utc>, closes_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        Some(closes_at - CLOSING_WARNING).filter(|at| *at >= opened_at + EARLIEST_WARNING)
-    }
-
-    /// True after `RoomClosed`.
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// True if this user is a member.
-    pub fn has_member(&self, user_id: &UserId) -> bool {
-        self.members.contains(user_id)
-    }
 }
 
 impl DeliveryBox {
@@ -179,24 +114,51 @@ impl DeliveryBox {
         self.service == Service::Retired
     }
 
+    /// False for the state of a box as a release stored it that did not know the kinds of boxes.
+    pub fn is_complete(&self) -> bool {
+        self.kind.is_some() || !self.is_installed()
+    }
+
+    /// True if this user may open rooms on the box and join them.
+    pub fn may_be_used_by(&self, user_id: &UserId) -> bool {
+        self.kind != Some(BoxKind::Private) || self.users.contains(user_id)
+    }
+
     /// The room with this id, if it is the box's last one.
     pub fn last_room(&self, room_id: &RoomId) -> Option<&Room> {
         self.room.as_ref().filter(|room| room.id == *room_id)
     }
 
-    /// Returns the message whose state a command of a member of the open room needs.
+    /// Returns the message whose state a command of a member or of a moderator needs, if its room is open.
     pub fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
-        let BoxCommand::Talk { room_id, command } = command else { return None };
-        let room = self.last_room(room_id).filter(|room| !room.closed && room.has_member(command.actor()))?;
-        command.look_up().filter(|look_up| look_up.message.room_id == room.id)
+        let is_room_of = |room_id: &RoomId, member: Option<&UserId>| {
+            let may_act = |room: &Room| member.is_none_or(|member| room.has_member(member));
+            self.last_room(room_id).is_some_and(|room| !room.closed && may_act(room))
+        };
+        let (room_id, look_up) = match command {
+            BoxCommand::Talk { room_id, command } if is_room_of(room_id, command.member()) => {
+                (room_id, command.look_up()?)
+            }
+            BoxCommand::Room { room_id, command: RoomCommand::PinMessage { by, original: Some(message), .. } }
+                if is_room_of(room_id, Some(by)) =>
+            {
+                (room_id, MessageLookUp { message, with_text: false })
+            }
+            BoxCommand::Box(_) | BoxCommand::Room { .. } | BoxCommand::Talk { .. } => return None,
+        };
+        Some(look_up).filter(|look_up| look_up.message.room_id == *room_id)
+    }
+
+    /// The last room, if the box has or had a room with this id.
+    fn room_since(&self, room_id: &RoomId) -> Result<&Room, BoxRefusal> {
+        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
+        let is_known = room_id.box_id() == last.id.box_id() && room_id.number() <= last.id.number();
+        if is_known { Ok(last) } else { Err(BoxRefusal::RoomNotFound) }
     }
 
     /// The room if it accepts commands at this time.
     fn open_room(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
-        let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
-        if room_id.box_id() != last.id.box_id() || room_id.number() > last.id.number() {
-            return Err(BoxRefusal::RoomNotFound);
-        }
+        let last = self.room_since(room_id)?;
         if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 
@@ -212,15 +174,15 @@ impl DeliveryBox {
         if room.host == *user_id { Ok(room) } else { Err(BoxRefusal::NotTheHost) }
     }
 
+    /// The room if it accepts commands at this time and this user is its host or one of its co-hosts.
+    fn moderators_room(&self, room_id: &RoomId, user_id: &UserId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
+        let room = self.members_room(room_id, user_id, at)?;
+        if room.is_moderator(user_id) { Ok(room) } else { Err(BoxRefusal::NotAModerator) }
+    }
+
     /// The room that is open now and not past its deadline.
     fn current_room(&self, at: DateTime<Utc>) -> Option<&Room> {
         self.room.as_ref().filter(|room| !room.closed && at < room.closes_at)
-    }
-
-    fn update_room(&mut self, change: impl FnOnce(&mut Room)) {
-        if let Some(room) = &mut self.room {
-            change(room);
-        }
     }
 }
 
@@ -250,61 +212,30 @@ impl Aggregate for DeliveryBox {
 impl DeliveryBox {
     fn apply_own(&mut self, event: OwnEvent) {
         match event {
-            OwnEvent::BoxInstalled { box_id, .. } => {
+            OwnEvent::BoxInstalled { box_id, kind, .. } => {
                 self.id = Some(box_id);
+                self.kind = Some(kind);
                 self.service = Service::InService;
+            }
+            OwnEvent::BoxDetailsChanged { kind, .. } => self.kind = kind.or(self.kind),
+            OwnEvent::UserAllowed { user_id } => {
+                self.users.insert(user_id);
+            }
+            OwnEvent::UserDisallowed { user_id } | OwnEvent::AuthorErased { user_id } => {
+                self.users.remove(&user_id);
             }
             OwnEvent::BoxTakenOutOfService { .. } => self.service = Service::OutOfService,
             OwnEvent::BoxReturnedToService {} => self.service = Service::InService,
             OwnEvent::BoxRetired {} => self.service = Service::Retired,
-            OwnEvent::BoxDetailsChanged { .. }
-            | OwnEvent::OrderArrived { .. }
-            | OwnEvent::DoorOpened { .. }
-            | OwnEvent::EventDropped { .. }
-            | OwnEvent::AuthorErased { .. } => {}
+            OwnEvent::OrderArrived { .. } | OwnEvent::DoorOpened { .. } | OwnEvent::EventDropped { .. } => {}
         }
     }
 
     fn apply_room(&mut self, room_id: RoomId, event: RoomEvent) {
-        match event {
-            RoomEvent::RoomOpened { host, max_members, password_hash, opened_at, closes_at, .. } => {
-                self.room = Some(Room {
-                    id: room_id,
-                    members: vec![host.clone()],
-                    host,
-                    max_members,
-                    password_hash,
-                    step: Step::Gathering,
-                    closes_at,
-                    warns_at: Room::warning(opened_at, closes_at),
-                    extensions: 0,
-                    kicked: BTreeSet::new(),
-                    closed: false,
-                });
-            }
-            RoomEvent::MemberJoined { user_id } => self.update_room(|room| room.members.push(user_id)),
-            RoomEvent::MemberLeft { user_id } => {
-                self.update_room(|room| room.members.retain(|member| *member != user_id));
-            }
-            RoomEvent::MemberKicked { user_id, .. } => self.update_room(|room| {
-                room.members.retain(|member| *member != user_id);
-                room.kicked.insert(user_id);
-            }),
-            RoomEvent::HostTransferred { to, .. } => self.update_room(|room| room.host = to),
-            RoomEvent::StepAdvanced { step } => self.update_room(|room| room.step = step),
-            RoomEvent::RoomExtended { extension, closes_at, .. } => self.update_room(|room| {
-                room.extensions = extension;
-                room.closes_at = closes_at;
-                // An extension is longer than the warning.
-                room.warns_at = Some(closes_at - CLOSING_WARNING);
-            }),
-            RoomEvent::RoomClosingSoon { .. } => self.update_room(|room| room.warns_at = None),
-            RoomEvent::RoomClosed { .. } => self.update_room(|room| {
-                room.closed = true;
-                room.warns_at = None;
-                // Rooms of earlier releases may have more of them: without them the closing commit has a valid size.
-                room.kicked.clear();
-            }),
+        if let RoomEvent::RoomOpened { .. } = event {
+            self.room = Room::opened(room_id, event);
+        } else if let Some(room) = &mut self.room {
+            room.apply(event);
         }
     }
 }

@@ -126,15 +126,52 @@ name_id! {
     DeviceId
 }
 
+name_id! {
+    /// The id of a filter, chosen by the operator.
+    FilterId
+}
+name_id! {
+    /// The id of a report.
+    ReportId
+}
+
+impl ReportId {
+    /// Returns the owner of the key that encrypts the texts of the report. No user can register this id.
+    pub fn key_owner(&self) -> UserId {
+        UserId(format!("{REPORT_KEYS}{self}").into())
+    }
+}
+
+/// The beginning of the owners of keys of reports. Stored; never change.
+const REPORT_KEYS: &str = "report_key-";
+
+/// The id of the only list of filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FiltersId;
+
+impl fmt::Display for FiltersId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("filters")
+    }
+}
+
+impl FromStr for FiltersId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text == "filters" { Ok(Self) } else { Err(InvalidId("must be `filters`")) }
+    }
+}
+
 impl UserId {
     /// The actor of automatic commands, like deadlines. No user can register this id.
     pub fn system() -> Self {
         Self(SmolStr::new_static("system"))
     }
 
-    /// True if no user can ever have this id: `me` stands in paths, and `@all` mentions all members.
+    /// True if no user can ever have this id: `me` stands in paths, `@all` mentions all members, and reports have keys.
     pub fn is_reserved(&self) -> bool {
-        matches!(self.as_str(), "system" | "me" | "all")
+        matches!(self.as_str(), "system" | "me" | "all") || self.as_str().starts_with(REPORT_KEYS)
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
 /// Returns the event types known to serde, in the order of the enum. The list is derived, so it is complete.
 pub(crate) fn types_known_to_serde<E: DeserializeOwned + Debug>() -> Vec<String> {
     let refusal = serde_json::from_str::<E>(r#"{"type":"no such type","data":{}}"#).unwrap_err().to_string();
-    let (_, names) = refusal.split_once("expected one of ").expect("serde lists the variants");
+    let (_, names) = refusal.split_once("expected ").expect("serde lists the variants");
     names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

@@ -39,6 +39,8 @@ pub enum StoreCommand {
     OpenStore,
     /// Closes the store for orders: no new room can be opened for it.
     CloseStore,
+    /// Retires the store permanently: no new room can be opened for it.
+    RetireStore,
 }
 
 named_events! {
@@ -70,6 +72,8 @@ named_events! {
         StoreOpened = "store_opened" {}
         /// The store was closed for orders.
         StoreClosed = "store_closed" {}
+        /// The store was retired permanently. Rooms that are open for it stay open.
+        StoreRetired = "store_retired" {}
     }
 }
 
@@ -92,6 +96,9 @@ pub enum StoreRefusal {
     /// No such store.
     #[error("there is no such store")]
     StoreNotFound,
+    /// The store was retired permanently.
+    #[error("the store was retired")]
+    StoreRetired,
 }
 
 /// The state of a store: only what the decisions need.
@@ -99,6 +106,8 @@ pub enum StoreRefusal {
 pub struct Store {
     registered: bool,
     open: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    retired: bool,
 }
 
 impl Store {
@@ -110,6 +119,11 @@ impl Store {
     /// True if the store takes orders.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// True if the store was retired permanently.
+    pub fn is_retired(&self) -> bool {
+        self.retired
     }
 
     /// Decides which events a command causes. Returns none if the requested state already holds.
@@ -124,10 +138,18 @@ impl Store {
                     category: category.map(String::from),
                 }])
             }
-            StoreCommand::ChangeStore { .. } | StoreCommand::OpenStore | StoreCommand::CloseStore
+            StoreCommand::ChangeStore { .. }
+            | StoreCommand::OpenStore
+            | StoreCommand::CloseStore
+            | StoreCommand::RetireStore
                 if !self.registered =>
             {
                 Err(StoreRefusal::StoreNotFound)
+            }
+            StoreCommand::RetireStore if self.retired => Ok(vec![]),
+            StoreCommand::RetireStore => Ok(vec![StoreEvent::StoreRetired {}]),
+            StoreCommand::ChangeStore { .. } | StoreCommand::OpenStore | StoreCommand::CloseStore if self.retired => {
+                Err(StoreRefusal::StoreRetired)
             }
             StoreCommand::ChangeStore { name: None, zip_code: None, category: None } => Ok(vec![]),
             StoreCommand::ChangeStore { name, zip_code, category } => Ok(vec![StoreEvent::StoreChanged {
@@ -166,6 +188,10 @@ impl Aggregate for Store {
             StoreEvent::StoreChanged { .. } => {}
             StoreEvent::StoreOpened {} => self.open = true,
             StoreEvent::StoreClosed {} => self.open = false,
+            StoreEvent::StoreRetired {} => {
+                self.open = false;
+                self.retired = true;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub const MAX_DEVICES: usize = 10;
 
 /// The maximum number of rooms that a user has muted. Muting another one unmutes the oldest.
 pub const MAX_MUTED_ROOMS: usize = 200;
+
+/// The maximum number of users that a user has blocked.
+pub const MAX_BLOCKED_USERS: usize = 500;
 
 /// The kinds of alarms that a user can receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,10 +150,36 @@ pub enum UserCommand {
         /// The room.
         room_id: RoomId,
     },
+    /// Blocks another user.
+    BlockUser {
+        /// The other user. The caller of the command is not one.
+        user_id: UserId,
+    },
+    /// Unblocks another user.
+    UnblockUser {
+        /// The other user.
+        user_id: UserId,
+    },
     /// Marks the user's alarms as read.
     ReadAlarms {
         /// The position in each stream of boxes up to which alarms are read.
         up_to: PositionVector,
+    },
+    /// Suspends the user, or changes the end of the suspension.
+    SuspendUser {
+        /// The end of the suspension. None for one without an end.
+        until: Option<DateTime<Utc>>,
+        /// True if the id is that of a moderator's account, which is not a registered user.
+        is_moderator: bool,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Ends the suspension.
+    ReinstateUser,
+    /// Records that an operator gives the user a token for setting a new password.
+    IssuePasswordReset {
+        /// The time at which the token expires.
+        expires_at: DateTime<Utc>,
     },
     /// Erases the user permanently.
     EraseUser,
@@ -219,12 +249,35 @@ named_events! {
             /// The room.
             room_id: RoomId,
         }
+        /// The user does not want to be disturbed by another user, who does not learn it.
+        UserBlocked = "user_blocked" {
+            /// The other user.
+            user_id: UserId,
+        }
+        /// The other user is not blocked any more.
+        UserUnblocked = "user_unblocked" {
+            /// The other user.
+            user_id: UserId,
+        }
         /// Alarms of the user were marked as read.
         AlarmsRead = "alarms_read" {
             /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
             up_to: BTreeMap<String, u64>,
         }
-        /// The user was erased. The id stays taken.
+        /// The user was suspended, or the suspension has another end from now on. The user can neither sign in nor
+        /// join, open or post, and leaves all open rooms.
+        UserSuspended = "user_suspended" {
+            /// The end of the suspension. Absent for one without an end.
+            until: Option<DateTime<Utc>>,
+        }
+        /// The suspension of the user was ended.
+        UserReinstated = "user_reinstated" {}
+        /// An operator was given a token with which the user can set a new password once.
+        PasswordResetIssued = "password_reset_issued" {
+            /// The time at which the token expires.
+            expires_at: DateTime<Utc>,
+        }
+        /// The user was erased, registered before or not. The id stays taken.
         UserErased = "user_erased" {}
     }
 }
@@ -246,7 +299,12 @@ impl DomainEvent for UserEvent {
             | Self::ReadMarkerSharingSet { .. }
             | Self::RoomMuted { .. }
             | Self::RoomUnmuted { .. }
+            | Self::UserBlocked { .. }
+            | Self::UserUnblocked { .. }
             | Self::AlarmsRead { .. }
+            | Self::UserSuspended { .. }
+            | Self::UserReinstated {}
+            | Self::PasswordResetIssued { .. }
             | Self::UserErased {} => "1",
         }
         .to_owned()
@@ -271,6 +329,9 @@ pub enum UserRefusal {
     /// A user has at most ten devices.
     #[error("a user can have at most 10 devices")]
     TooManyDevices,
+    /// A user has blocked at most 500 others.
+    #[error("a user can block at most 500 others: unblock one first")]
+    TooManyBlockedUsers,
 }
 
 /// The state of a user: only what the decisions need.
@@ -291,9 +352,20 @@ pub struct User {
     /// The muted rooms in the order of muting.
     #[serde(default)]
     muted_rooms: Vec<RoomId>,
+    #[serde(default)]
+    blocked_users: BTreeSet<UserId>,
     /// The sequence in each stream of boxes up to which alarms are read.
     #[serde(default)]
     alarms_read: BTreeMap<String, u64>,
+    /// The suspension, which may have ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suspension: Option<Suspension>,
+}
+
+/// The suspension of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspension {
+    until: Option<DateTime<Utc>>,
 }
 
 impl User {
@@ -302,9 +374,9 @@ impl User {
         (self.registered && !self.erased).then_some(self.nickname.as_str())
     }
 
-    /// True if the id was ever registered. It stays taken after the erasure.
-    pub fn is_registered(&self) -> bool {
-        self.registered
+    /// True if the id is taken: it was ever registered or erased.
+    pub fn is_taken(&self) -> bool {
+        self.registered || self.erased
     }
 
     /// True if the user was erased.
@@ -312,19 +384,38 @@ impl User {
         self.erased
     }
 
+    /// True if the user is suspended at this time.
+    pub fn is_suspended(&self, at: DateTime<Utc>) -> bool {
+        self.suspension.is_some_and(|suspension| suspension.until.is_none_or(|until| at < until))
+    }
+
     /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {
-            if self.registered || user_id.is_reserved() {
+            if self.is_taken() || user_id.is_reserved() {
                 return Err(UserRefusal::UserExists);
             }
             return Ok(vec![UserEvent::UserRegistered { user_id, nickname: nickname.into() }]);
         }
-        if !self.registered || self.erased {
+        // A user who was never registered may have written, with a token of an external issuer.
+        if command == UserCommand::EraseUser && !self.erased {
+            return Ok(vec![UserEvent::UserErased {}]);
+        }
+        // A moderator is no registered user, and may have the id of an erased one.
+        let is_moderator = matches!(command, UserCommand::SuspendUser { is_moderator: true, .. })
+            || matches!(command, UserCommand::ReinstateUser) && self.suspension.is_some();
+        if !is_moderator && (self.erased || !self.registered) {
             return Err(UserRefusal::UserNotFound);
         }
         match command {
-            UserCommand::RegisterUser { .. } => Ok(vec![]),
+            UserCommand::RegisterUser { .. } | UserCommand::EraseUser => Ok(vec![]),
+            UserCommand::SuspendUser { until, at, .. } => {
+                let is_same = self.is_suspended(at) && self.suspension == Some(Suspension { until });
+                Ok(if is_same { vec![] } else { vec![UserEvent::UserSuspended { until }] })
+            }
+            UserCommand::ReinstateUser if self.suspension.is_none() => Ok(vec![]),
+            UserCommand::ReinstateUser => Ok(vec![UserEvent::UserReinstated {}]),
+            UserCommand::IssuePasswordReset { expires_at } => Ok(vec![UserEvent::PasswordResetIssued { expires_at }]),
             UserCommand::ChangeNickname { nickname } if nickname.as_str() == self.nickname => Ok(vec![]),
             UserCommand::ChangeNickname { nickname } => {
                 Ok(vec![UserEvent::NicknameChanged { nickname: nickname.into() }])
@@ -367,8 +458,14 @@ impl User {
             }
             UserCommand::UnmuteRoom { room_id } if !self.muted_rooms.contains(&room_id) => Ok(vec![]),
             UserCommand::UnmuteRoom { room_id } => Ok(vec![UserEvent::RoomUnmuted { room_id }]),
+            UserCommand::BlockUser { user_id } if self.blocked_users.contains(&user_id) => Ok(vec![]),
+            UserCommand::BlockUser { .. } if self.blocked_users.len() >= MAX_BLOCKED_USERS => {
+                Err(UserRefusal::TooManyBlockedUsers)
+            }
+            UserCommand::BlockUser { user_id } => Ok(vec![UserEvent::UserBlocked { user_id }]),
+            UserCommand::UnblockUser { user_id } if !self.blocked_users.contains(&user_id) => Ok(vec![]),
+            UserCommand::UnblockUser { user_id } => Ok(vec![UserEvent::UserUnblocked { user_id }]),
             UserCommand::ReadAlarms { up_to } => Ok(self.read_alarms(&up_to)),
-            UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
     }
 
@@ -417,20 +514,30 @@ impl Aggregate for User {
                 self.targets.remove(&device_id);
                 self.devices.remove(&device_id);
             }
-            UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::NotificationPreferencesSet { .. } | UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::QuietHoursSet { .. } => self.has_quiet_hours = true,
             UserEvent::QuietHoursRemoved {} => self.has_quiet_hours = false,
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
             UserEvent::RoomMuted { room_id } => self.muted_rooms.push(room_id),
             UserEvent::RoomUnmuted { room_id } => self.muted_rooms.retain(|muted| *muted != room_id),
+            UserEvent::UserBlocked { user_id } => {
+                self.blocked_users.insert(user_id);
+            }
+            UserEvent::UserUnblocked { user_id } => {
+                self.blocked_users.remove(&user_id);
+            }
             UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
+            UserEvent::UserSuspended { until } => self.suspension = Some(Suspension { until }),
+            UserEvent::UserReinstated {} => self.suspension = None,
             UserEvent::UserErased {} => {
                 self.erased = true;
+                self.suspension = None;
                 self.nickname.clear();
                 self.devices.clear();
                 self.targets.clear();
                 self.has_quiet_hours = false;
                 self.muted_rooms.clear();
+                self.blocked_users.clear();
                 self.alarms_read.clear();
             }
         }

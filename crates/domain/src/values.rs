@@ -3,6 +3,7 @@
 //! Events hold plain strings and numbers, so that a changed limit does not make history unreadable.
 
 mod devices;
+mod filters;
 mod quiet_hours;
 mod texts;
 
@@ -11,8 +12,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use devices::{ApnsToken, Locale, PushProvider, PushSubscription, PushTarget, TargetHash};
+pub use filters::FilterPattern;
 pub use quiet_hours::{QuietHours, TimeOfDay, TimeZone};
-pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, StoreName, Title, ZipCode};
+pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, ReportNote, StoreName, Title, ZipCode};
 
 /// The replacement for a text whose author was erased. Stored and public; never rename.
 pub const ERASED: &str = "[erased]";
@@ -126,56 +128,69 @@ impl From<(Latitude, Longitude)> for Coordinates {
     }
 }
 
-/// The maximum number of members of a room: 2 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct MaxMembers(u32);
+macro_rules! whole_number {
+    ($(#[$doc:meta])* $name:ident, $min:literal..=$max:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "u32", into = "u32")]
+        pub struct $name(u32);
 
-impl MaxMembers {
-    /// The count.
-    pub fn get(self) -> u32 {
-        self.0
-    }
+        impl $name {
+            /// The least value.
+            pub const MIN: u32 = $min;
+
+            /// The greatest value.
+            pub const MAX: u32 = $max;
+
+            /// The number.
+            pub fn get(self) -> u32 {
+                self.0
+            }
+        }
+
+        impl TryFrom<u32> for $name {
+            type Error = InvalidValue;
+
+            fn try_from(number: u32) -> Result<Self, InvalidValue> {
+                if (Self::MIN..=Self::MAX).contains(&number) {
+                    Ok(Self(number))
+                } else {
+                    Err(InvalidValue(concat!("must be ", $min, " to ", $max)))
+                }
+            }
+        }
+
+        impl From<$name> for u32 {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
 }
 
-impl TryFrom<u32> for MaxMembers {
-    type Error = InvalidValue;
-
-    fn try_from(count: u32) -> Result<Self, InvalidValue> {
-        if (2..=100).contains(&count) { Ok(Self(count)) } else { Err(InvalidValue("must be 2 to 100")) }
-    }
+whole_number! {
+    /// The maximum number of members of a room.
+    MaxMembers, 2..=100
 }
-
-impl From<MaxMembers> for u32 {
-    fn from(value: MaxMembers) -> Self {
-        value.0
-    }
+whole_number! {
+    /// The length of an extension in hours.
+    ExtensionHours, 1..=3
 }
-
-/// The length of an extension: 1 to 3 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct ExtensionHours(u32);
-
-impl ExtensionHours {
-    /// The hours.
-    pub fn get(self) -> u32 {
-        self.0
-    }
+whole_number! {
+    /// The time for which a member is muted, in minutes.
+    MuteMinutes, 1..=1440
 }
-
-impl TryFrom<u32> for ExtensionHours {
-    type Error = InvalidValue;
-
-    fn try_from(hours: u32) -> Result<Self, InvalidValue> {
-        if (1..=3).contains(&hours) { Ok(Self(hours)) } else { Err(InvalidValue("must be 1 to 3")) }
-    }
+whole_number! {
+    /// The least time between two messages of a member, in seconds; 0 for no limit.
+    SlowModeSeconds, 0..=21600
 }
-
-impl From<ExtensionHours> for u32 {
-    fn from(value: ExtensionHours) -> Self {
-        value.0
-    }
+whole_number! {
+    /// The number of users who can join a room with an invitation.
+    InvitationUses, 1..=100
+}
+whole_number! {
+    /// The time for which an invitation to a room is valid, in minutes.
+    InvitationMinutes, 1..=1440
 }
 
 /// The group of users that may use a box.
@@ -184,7 +199,7 @@ impl From<ExtensionHours> for u32 {
 pub enum BoxKind {
     /// All users.
     Shared,
-    /// The residents of a building.
+    /// The users that an operator has allowed.
     Private,
 }
 
@@ -239,6 +254,8 @@ mod tests {
         assert!(MaxMembers::try_from(2).is_ok() && MaxMembers::try_from(100).is_ok());
         assert!(MaxMembers::try_from(1).is_err() && MaxMembers::try_from(101).is_err());
         assert!(ExtensionHours::try_from(0).is_err() && ExtensionHours::try_from(4).is_err());
+        assert_eq!(MuteMinutes::try_from(1441).unwrap_err().to_string(), "must be 1 to 1440");
+        assert!(SlowModeSeconds::try_from(0).is_ok() && SlowModeSeconds::try_from(21_601).is_err());
         assert!(Coordinates::new(90.0, -180.0).is_ok());
         assert!(Coordinates::new(f64::NAN, 0.0).is_err() && Coordinates::new(0.0, 180.1).is_err());
     }

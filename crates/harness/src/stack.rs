@@ -76,6 +76,8 @@ pub struct StackOptions {
     pub secured: bool,
     /// True if PostgreSQL has its own settings, so that commits survive a power failure. Tests do without.
     pub durable: bool,
+    /// The folder of the built web page that the query-services serve.
+    pub page: Option<PathBuf>,
     /// Additional settings of single services. They override those of the stack.
     pub env: Vec<(ServiceId, &'static str, String)>,
     /// The folder of the services' programs. The default is the folder that this program was built into.
@@ -93,6 +95,7 @@ impl Default for StackOptions {
             database_pool: 10,
             secured: false,
             durable: false,
+            page: None,
             env: Vec::new(),
             bin_dir: None,
         }
@@ -248,12 +251,19 @@ impl Stack {
                 ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Projector)),
                 partitions,
             ]),
-            ServiceId::Query(_) => BTreeMap::from([
-                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Query)),
-                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
-                ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
-                cache,
-            ]),
+            ServiceId::Query(_) => {
+                let mut settings = BTreeMap::from([
+                    ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Query)),
+                    ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
+                    ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
+                    cache,
+                ]);
+                if let Some(page) = &options.page {
+                    settings.insert("BOXROOM_PAGE", path(page));
+                    settings.insert("BOXROOM_PAGE_COMMAND_URL", self.command_url(0));
+                }
+                settings
+            }
             ServiceId::Notifier(_) => BTreeMap::from([
                 ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Notifier)),
                 ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Notifier)),

@@ -17,6 +17,8 @@ pub enum Bearer<'a> {
     User(&'a str),
     /// An operator of the installation.
     Operator(&'a str),
+    /// A moderator.
+    Moderator(&'a str),
     /// A delivery box, by its id.
     Device(&'a str),
 }
@@ -63,14 +65,33 @@ impl TokenSigner {
         serde_json::json!({ "published": { self.signer.id(): key } }).to_string()
     }
 
-    fn token_since(&self, bearer: Bearer<'_>, at: DateTime<Utc>, lifetime: TimeDelta) -> String {
+    /// Returns a token of a user's session that began this long ago, issued now.
+    ///
+    /// # Panics
+    ///
+    /// If `user` is no id.
+    pub fn session_token(&self, user: &str, session: &str, age: TimeDelta) -> String {
+        let user_id = &user.parse().unwrap_or_else(|_| panic!("{user:?} is no id"));
+        let (at, lifetime) = (clock::now(), TimeDelta::minutes(15));
+        let (session, authenticated_at) = (Some(session), Some(at - age));
+        let grant = Grant { user_id, role: &Role::User, session, authenticated_at, at, lifetime };
+        self.signer.sign(grant).expect("an Ed25519 key signs everything")
+    }
+
+    /// Returns a token without a session, issued at this time.
+    ///
+    /// # Panics
+    ///
+    /// If the bearer has no valid id.
+    pub fn token_since(&self, bearer: Bearer<'_>, at: DateTime<Utc>, lifetime: TimeDelta) -> String {
         let id = |id: &str| id.parse().unwrap_or_else(|_| panic!("{id:?} is no id"));
         let (user_id, role) = match bearer {
             Bearer::User(user) => (id(user), Role::User),
             Bearer::Operator(operator) => (id(operator), Role::Operator),
+            Bearer::Moderator(moderator) => (id(moderator), Role::Moderator),
             Bearer::Device(of) => (id(of), Role::Device(of.parse().unwrap_or_else(|_| panic!("{of:?} is no id")))),
         };
-        let grant = Grant { user_id: &user_id, role: &role, session: None, at, lifetime };
+        let grant = Grant { user_id: &user_id, role: &role, session: None, authenticated_at: None, at, lifetime };
         self.signer.sign(grant).expect("an Ed25519 key signs everything")
     }
 }

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod fetch;
+mod node;
 
 use std::{
     cmp::Reverse,
@@ -11,7 +12,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-pub use self::chromium::chromium;
+pub use self::{
+    chromium::chromium,
+    node::{Node, build_page, build_typescript_client, install_typescript_client, node, npm},
+};
 use crate::{
     checkout::Checkout,
     command::{on_path, output_of},

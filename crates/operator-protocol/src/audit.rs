@@ -61,6 +61,9 @@ pub struct Entry {
     /// cannot decode the events.
     #[serde(default)]
     pub targets: Vec<Option<String>>,
+    /// The reason that an operator or a moderator gave for the command.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// The client's `Idempotency-Key`, if it sent one.
     pub command_id: Option<String>,
     /// The stream that holds it.

@@ -7,7 +7,7 @@ use wire::{
     api::{BULK_CONSUMER, DEADLINES_CONSUMER, REPLY_SUBJECTS, acknowledgements, inbox},
     bucket::{
         self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, INVITATIONS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET,
-        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
+        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, SLOW_MODE_BUCKET, TICKETS_BUCKET,
     },
     streams, subject,
     transient::{
@@ -194,6 +194,7 @@ fn command(partitions: u16) -> Account {
         KEYS_BUCKET,
         ATTEMPTS_BUCKET,
         INVITATIONS_BUCKET,
+        SLOW_MODE_BUCKET,
     ];
     let timer = StreamName::Timer.on_server();
     let mut services = once(&subject::ALL_APPENDED);
@@ -205,6 +206,7 @@ fn command(partitions: u16) -> Account {
         (bucket::subject(ACCOUNTS_BUCKET, "*"), Replies::Once),
         (bucket::subject(ATTEMPTS_BUCKET, ">"), Replies::Once),
         (bucket::subject(INVITATIONS_BUCKET, "*"), Replies::Once),
+        (bucket::subject(SLOW_MODE_BUCKET, "*.*.*"), Replies::Once),
         (bucket::subject(SESSIONS_BUCKET, "*.*.*"), Replies::Once),
         (bucket::subject(SIGNING_KEYS_BUCKET, "*"), Replies::Once),
         (bucket::subject(REVOKED_BUCKET, "*.*"), Replies::Once),

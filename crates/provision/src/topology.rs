@@ -187,18 +187,20 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
     Ok(())
 }
 
-/// Creates a bucket, or updates one of an earlier version, which could be read from any replica or did not notify of
-/// changes.
+/// Creates a bucket, or updates one of an earlier version, which could be read from any replica, did not notify of
+/// changes, or had no lifetimes of messages.
 async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Result<(), ProvisionError> {
     let name = layout.name.clone();
     let Some(found) = find_stream(context, &name).await? else {
         return context.create_stream(layout).await.map(drop).map_err(|error| server_error(name, error));
     };
     let mut config = found.config;
-    if (config.allow_direct, &config.republish) == (layout.allow_direct, &layout.republish) {
+    let is_current = config.allow_message_ttl || !layout.allow_message_ttl;
+    if is_current && (config.allow_direct, &config.republish) == (layout.allow_direct, &layout.republish) {
         return Ok(());
     }
     (config.allow_direct, config.republish) = (layout.allow_direct, layout.republish);
+    config.allow_message_ttl |= layout.allow_message_ttl;
     config.metadata.retain(|key, _| !key.starts_with(metadata::SERVER_PREFIX));
     context.update_stream(config).await.map(drop).map_err(|error| server_error(name, error))
 }

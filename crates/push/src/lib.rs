@@ -17,6 +17,7 @@ pub use target::{DeviceToken, InvalidTarget, RegistrationToken, Service, Subscri
 pub use web_push::{VapidKey, WebPush};
 
 pub mod outbound;
+pub mod signature;
 
 mod message;
 mod outcome;

@@ -51,9 +51,15 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
     },
-    /// The host removed a member, who cannot join again.
+    /// The host or a co-host removed a member, who cannot join again.
     MemberKicked {
         /// The removed member.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+    },
+    /// A moderator lifted the kick of a user, who can join again.
+    KickLifted {
+        /// The user.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
     },
@@ -68,6 +74,101 @@ pub enum RoomEvent {
         /// The cause: the former host transferred the role, or left the room.
         #[schema(schema_with = schemas::host_change)]
         change: HostChange,
+    },
+    /// The host changed the room. Fields that are absent stay.
+    RoomChanged {
+        /// The store to order from.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = schemas::store_id)]
+        store_id: Option<StoreId>,
+        /// The title of the room.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        title: Option<String>,
+        /// True if the user who gave the title was erased, and the title with them.
+        title_erased: bool,
+        /// The maximum number of members.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, minimum = 2, maximum = 100)]
+        max_members: Option<u32>,
+        /// True if joining needs a new password, false if it needs none any more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        locked: Option<bool>,
+    },
+    /// The host made a member a co-host.
+    CoHostAppointed {
+        /// The member.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+    },
+    /// The host took the role of a co-host back.
+    CoHostDismissed {
+        /// The member.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+    },
+    /// The host or a co-host muted a member, who cannot post, edit or react until then.
+    MemberMuted {
+        /// The member.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+        /// The time at which it ends.
+        until: DateTime<Utc>,
+    },
+    /// The host or a co-host ended the muting of a user.
+    MemberUnmuted {
+        /// The user.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
+    },
+    /// The host set the least time between two messages of a member.
+    SlowModeSet {
+        /// The time in seconds; 0 if there is no limit.
+        #[schema(minimum = 0, maximum = 21600)]
+        seconds: u32,
+    },
+    /// The host or a co-host pinned a message.
+    MessagePinned {
+        /// The id of the message.
+        #[schema(schema_with = schemas::message_id)]
+        message_id: MessageId,
+        /// The message that is not pinned any more, because there would be too many.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = schemas::message_id)]
+        replaced: Option<MessageId>,
+    },
+    /// A message is not pinned any more.
+    MessageUnpinned {
+        /// The id of the message.
+        #[schema(schema_with = schemas::message_id)]
+        message_id: MessageId,
+    },
+    /// The host or a co-host made an invitation, with which users join without the password.
+    RoomInvitationCreated {
+        /// The number of the invitation in the room.
+        #[schema(minimum = 1)]
+        invitation: u32,
+        /// The number of users who can join with it.
+        #[schema(minimum = 1, maximum = 100)]
+        max_uses: u32,
+        /// The time at which it ends.
+        expires_at: DateTime<Utc>,
+    },
+    /// The host or a co-host revoked an invitation.
+    RoomInvitationRevoked {
+        /// The number of the invitation in the room.
+        #[schema(minimum = 1)]
+        invitation: u32,
+    },
+    /// A user joins with an invitation; `member_joined` follows.
+    RoomInvitationUsed {
+        /// The number of the invitation in the room.
+        #[schema(minimum = 1)]
+        invitation: u32,
+        /// The new member.
+        #[schema(schema_with = schemas::user_id)]
+        user_id: UserId,
     },
     /// The order moved to its next step.
     StepAdvanced {
@@ -93,7 +194,7 @@ pub enum RoomEvent {
     },
     /// The room was closed.
     RoomClosed {
-        /// The cause: closed by the host, left by all members, or expired.
+        /// The cause: closed by the host or by a moderator, left by all members, expired, or its box was retired.
         #[schema(schema_with = schemas::closed_reason)]
         reason: RoomClosedReason,
     },
@@ -139,11 +240,13 @@ pub enum RoomEvent {
         /// True if the author was erased, and the text with them.
         erased: bool,
     },
-    /// The author or the host deleted a message.
+    /// The author, the host or a moderator deleted a message.
     MessageDeleted {
         /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
+        /// True if a moderator deleted it, whose id members do not see.
+        by_moderator: bool,
     },
     /// A member added a reaction to a message.
     ReactionAdded {
@@ -169,7 +272,8 @@ pub enum RoomEvent {
     },
 }
 
-/// Copies field by field, because events hold secrets (password hashes). The acting user is in the envelope.
+/// Copies field by field, because events hold secrets (hashes of passwords and of tokens). The acting user is in the
+/// envelope.
 impl From<domain::RoomEvent> for RoomEvent {
     fn from(event: domain::RoomEvent) -> Self {
         use domain::RoomEvent as Event;
@@ -190,7 +294,24 @@ impl From<domain::RoomEvent> for RoomEvent {
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
             Event::MemberKicked { user_id, by: _ } => Self::MemberKicked { user_id },
+            Event::KickLifted { user_id } => Self::KickLifted { user_id },
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
+            Event::RoomChanged { store_id, title, max_members, password_hash, password_removed } => {
+                let locked = (password_hash.is_some() || password_removed).then_some(!password_removed);
+                Self::RoomChanged { store_id, title, title_erased: false, max_members, locked }
+            }
+            Event::CoHostAppointed { user_id } => Self::CoHostAppointed { user_id },
+            Event::CoHostDismissed { user_id } => Self::CoHostDismissed { user_id },
+            Event::MemberMuted { user_id, muted_at: _, until } => Self::MemberMuted { user_id, until },
+            Event::MemberUnmuted { user_id } => Self::MemberUnmuted { user_id },
+            Event::SlowModeSet { seconds } => Self::SlowModeSet { seconds },
+            Event::MessagePinned { message_id, replaced } => Self::MessagePinned { message_id, replaced },
+            Event::MessageUnpinned { message_id } => Self::MessageUnpinned { message_id },
+            Event::InvitationCreated { invitation, max_uses, expires_at, token_hash: _, created_at: _ } => {
+                Self::RoomInvitationCreated { invitation, max_uses, expires_at }
+            }
+            Event::InvitationRevoked { invitation } => Self::RoomInvitationRevoked { invitation },
+            Event::InvitationUsed { invitation, user_id } => Self::RoomInvitationUsed { invitation, user_id },
             Event::StepAdvanced { step } => Self::StepAdvanced { step },
             Event::RoomExtended { extension, hours, closes_at } => Self::RoomExtended { extension, hours, closes_at },
             Event::RoomClosingSoon { closes_at } => Self::RoomClosingSoon { closes_at },
@@ -211,7 +332,9 @@ impl RoomEvent {
             TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
                 Self::MessageEdited { message_id, body: Some(body), erased: false, mentions, mentions_all }
             }
-            TalkEvent::MessageDeleted { message_id, by: _ } => Self::MessageDeleted { message_id },
+            TalkEvent::MessageDeleted { message_id, by } => {
+                Self::MessageDeleted { message_id, by_moderator: by == UserId::system() }
+            }
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
             }

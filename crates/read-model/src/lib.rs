@@ -20,7 +20,7 @@ pub const INDEXES: &str = include_str!("../../../migrations/read_model/0002_inde
 pub const CONTROL_CHANNEL: &str = "boxroom_control";
 
 /// The version of the projection. Increment it with every change to the rows that it writes, or to its notifications.
-pub const PROJECTION_VERSION: u32 = 4;
+pub const PROJECTION_VERSION: u32 = 5;
 
 /// The version of the feed numbering. Increment it whenever an event of a room would get another `v`: older cursors are
 /// then reset. Other changes of the read model leave cursors valid.

@@ -70,7 +70,13 @@ pub fn step() -> Object {
 
 /// The reason why a room was closed.
 pub fn closed_reason() -> Object {
-    one_of([RoomClosedReason::Host, RoomClosedReason::Empty, RoomClosedReason::Expired])
+    one_of([
+        RoomClosedReason::Host,
+        RoomClosedReason::Empty,
+        RoomClosedReason::Expired,
+        RoomClosedReason::Moderator,
+        RoomClosedReason::BoxRetired,
+    ])
 }
 
 /// The reason for a change of host.

@@ -65,6 +65,8 @@ pub(crate) fn owner(message: &NewMessage) -> Option<UserId> {
     }
     match Source::parse(&message.subject) {
         Some(Source::User { user_id }) => Some(user_id),
+        // The texts of a report are by several users, and are destroyed together.
+        Some(Source::Report { report_id }) => Some(report_id.key_owner()),
         // The author of values in a room, and of those about a room, is the actor of the command.
         _ => message.headers.get(header::ACTOR)?.as_str().parse().ok(),
     }

@@ -14,7 +14,7 @@ mod verifier;
 
 pub use caller::{Caller, Role};
 pub(crate) use extract::Authenticated;
-pub use extract::{AsOperator, AsPerson, AsUser};
+pub use extract::{AsModerator, AsOperator, AsPerson, AsUser};
 pub use issuer::{AllowedAlgorithm, IssuerArgs, KeySource};
 pub use signer::{Grant, KeyError, Signer};
 pub use trust::{Trust, TrustArgs};

@@ -2,7 +2,7 @@
 //! signing keys, and sign-outs.
 
 pub use hasher::{HashError, Hasher};
-pub use key_folder::read as read_signing_keys;
+pub use key_folder::KeyFolder;
 pub use password::{AccountPassword, MAX_CHARS, NewAccountPassword, NewPassword, Password};
 
 pub mod sign_out;

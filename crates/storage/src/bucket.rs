@@ -1,17 +1,24 @@
 //! A bucket of JSON values beside the log. Reads go to the leader. Every write can be guarded by the revision that was
 //! read.
 
-use async_nats::jetstream::{
-    kv::{Store, UpdateErrorKind},
-    message::StreamMessage,
-    stream::{RawMessageErrorKind, Stream},
+use std::time::Duration;
+
+use async_nats::{
+    HeaderMap, header,
+    jetstream::{
+        self,
+        context::{PublishError, PublishErrorKind},
+        kv::{Store, UpdateErrorKind},
+        message::StreamMessage,
+        stream::{RawMessageErrorKind, Stream},
+    },
 };
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
-use crate::{server::JetStream, space::SpaceLimit};
+use crate::{disk_full::sources, server::JetStream, space::SpaceLimit};
 
 /// The reasons for which a value could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,12 @@ pub enum BucketError {
     #[error("{0} cannot be read")]
     Corrupt(String, #[source] serde_json::Error),
 }
+
+/// The server's error for a message with a lifetime in a stream that takes none.
+const LIFETIME_REFUSED: u64 = 10166;
+
+/// The header of a removal.
+const OPERATION: &str = "KV-Operation";
 
 /// One bucket. All its users in the process share it.
 #[derive(Debug)]
@@ -129,6 +142,55 @@ impl Bucket {
         }
     }
 
+    /// Creates a value that the server removes after a while, and returns its revision. Fails with a conflict if there
+    /// is one. Only for buckets whose messages may have lifetimes.
+    pub async fn create_for<T: Serialize>(&self, key: &str, value: &T, lifetime: Duration) -> Result<u64, BucketError> {
+        match self.update_for(key, value, 0, lifetime).await {
+            Err(conflict @ BucketError::Conflict(_)) => match self.last(key).await? {
+                Some(message) if is_tombstone(&message) => {
+                    self.update_for(key, value, message.sequence, lifetime).await
+                }
+                _ => Err(conflict),
+            },
+            result => result,
+        }
+    }
+
+    /// Replaces this revision by a value that the server removes after a while, and returns the new revision.
+    pub async fn update_for<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        revision: u64,
+        lifetime: Duration,
+    ) -> Result<u64, BucketError> {
+        let value = encode(key, value)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        match self.publish(key, headers, value.clone(), lifetime).await {
+            Ok(revision) => Ok(revision),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                Err(BucketError::Conflict(key.to_owned()))
+            }
+            Err(error) => Err(self.write_error(key, &value, error).await),
+        }
+    }
+
+    /// Publishes a message that the server removes after a while.
+    async fn publish(
+        &self,
+        key: &str,
+        mut headers: HeaderMap,
+        value: bytes::Bytes,
+        lifetime: Duration,
+    ) -> Result<u64, PublishError> {
+        headers.insert(header::NATS_MESSAGE_TTL, lifetime.as_secs().max(1).to_string());
+        let subject = self.server.published_subject(self.subject(key));
+        let acknowledged = self.server.context().publish_with_headers(subject, headers, value).await?.await?;
+        self.server.record_write(self.name);
+        Ok(acknowledged.sequence)
+    }
+
     /// Removes this revision. Fails with a conflict if it is not current.
     pub async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
         match self.store().await?.delete_expect_revision(key, Some(revision)).await {
@@ -166,7 +228,19 @@ impl Bucket {
         }
     }
 
-    /// Returns all keys that were ever used, also those of removed values.
+    /// Removes a value unconditionally, and its key after a while. Only for buckets whose messages may have lifetimes.
+    pub async fn delete_and_forget(&self, key: &str, forgotten_after: Duration) -> Result<(), BucketError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(OPERATION, "DEL");
+        match self.publish(key, headers, bytes::Bytes::new(), forgotten_after).await {
+            Ok(_) => Ok(()),
+            // A bucket of an earlier release, until it is provisioned again.
+            Err(error) if is_lifetime_refused(&error) => self.delete(key).await,
+            Err(error) => Err(self.write_error(key, &[], error).await),
+        }
+    }
+
+    /// Returns all keys that were ever used, also those of removed values that are not forgotten.
     pub async fn keys(&self, pattern: &str) -> Result<Vec<String>, BucketError> {
         let store = self.store().await?;
         let found = store.stream.info_with_subjects(format!("{}{pattern}", store.prefix)).await;
@@ -180,8 +254,14 @@ impl Bucket {
     }
 }
 
+/// Returns true if the stream takes no messages with lifetimes.
+fn is_lifetime_refused(error: &PublishError) -> bool {
+    let mut errors = sources(error).filter_map(|error| error.downcast_ref::<jetstream::Error>());
+    errors.any(|error| error.error_code().0 == LIFETIME_REFUSED)
+}
+
 fn is_tombstone(message: &StreamMessage) -> bool {
-    message.headers.get("KV-Operation").is_some()
+    message.headers.get(OPERATION).is_some()
 }
 
 fn encode<T: Serialize>(key: &str, value: &T) -> Result<bytes::Bytes, BucketError> {

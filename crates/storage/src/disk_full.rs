@@ -72,12 +72,17 @@ impl JetStream {
         }
         let subject = bucket::subject(name, key);
         let connection = self.connection_count();
-        // Accounts other than the owner's see the bucket under the prefix of their API.
-        let published = if self.prefix() == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
+        let published = self.published_subject(subject.clone());
         let dropped = is_timeout(error)
             && self.drops_messages(&stream, published, connection, READ_TIMEOUT).await
             && self.is_absent(&stream, &subject, value).await;
         dropped.then_some(SpaceLimit::Disk)
+    }
+
+    /// Returns the subject under which this account publishes to a subject of a bucket. Accounts other than the owner's
+    /// see the bucket under the prefix of their API.
+    pub(crate) fn published_subject(&self, subject: String) -> String {
+        if self.prefix() == OWNER_API_PREFIX { subject } else { self.api(&subject) }
     }
 
     /// Records that a bucket accepts values.
@@ -94,7 +99,8 @@ impl JetStream {
     }
 }
 
-fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// Returns an error and its causes.
+pub(crate) fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 

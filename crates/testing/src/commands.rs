@@ -38,6 +38,7 @@ pub fn by(actor: &str) -> CommandContext {
         role: ActorRole::User,
         at: noon(),
         traceparent: None,
+        reason: None,
     }
 }
 
@@ -101,7 +102,8 @@ pub fn open(host: &str) -> BoxCommand {
 
 /// Joins the sample room.
 pub fn join(name: &str) -> BoxCommand {
-    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, at: noon() }.in_room(room_id())
+    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, invitation: None, at: noon() }
+        .in_room(room_id())
 }
 
 /// Leaves the sample room.

@@ -85,7 +85,7 @@ fn with_state_of_version_1(message: NewMessage) -> NewMessage {
     let mut payload: Value = serde_json::from_slice(&message.payload).unwrap();
     payload["state"]["version"] = 1.into();
     let state = payload["state"]["data"].as_object_mut().unwrap();
-    for later in ["hides_read_markers", "muted_rooms", "alarms_read"] {
+    for later in ["hides_read_markers", "muted_rooms", "blocked_users", "alarms_read"] {
         assert!(state.remove(later).is_some(), "{later}");
     }
     NewMessage { payload: payload.to_string().into(), ..message }

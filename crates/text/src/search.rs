@@ -16,6 +16,7 @@ mod token;
 pub use message::Words;
 pub use query::{InvalidSearch, Search};
 pub use scope::{BLOCK_WEEKS, block_lexeme, room_lexeme, store_lexeme, week_lexeme, week_of};
+pub(crate) use token::{Kind as TokenKind, Token, tokenize_all};
 
 /// The version of the lexemes. Increment it with every change to the lexemes of any text: stored lexemes of another
 /// version are not found.

@@ -1,6 +1,6 @@
 //! The buckets beside the log: their names, streams and subjects, and the form of their keys.
 
-use domain::BoxId;
+use domain::{BoxId, RoomId, UserId};
 
 /// The bucket of accounts, by user id or [`box_key`]. Stored; never rename.
 pub const ACCOUNTS_BUCKET: &str = "accounts";
@@ -33,6 +33,9 @@ pub const TICKETS_BUCKET: &str = "tickets";
 /// [`planned_key`]. Stored; never rename.
 pub const NOTIFIER_BUCKET: &str = "notifier";
 
+/// The bucket of the last turns of members to post in rooms in slow mode, by [`slow_mode_key`]. Stored; never rename.
+pub const SLOW_MODE_BUCKET: &str = "slow_mode";
+
 /// The prefix of the names of the streams that hold buckets.
 const STREAM_PREFIX: &str = "KV_";
 
@@ -64,6 +67,11 @@ pub fn is_subject(subject: &str) -> bool {
 /// The key of the position up to which alarms of a stream are planned, by the stream's label. Stored; never rename.
 pub fn planned_key(label: &str) -> String {
     format!("planned.{label}")
+}
+
+/// The key of a member's last turn in a room: box, number of the room, and user. Stored; never rename.
+pub fn slow_mode_key(room_id: &RoomId, user_id: &UserId) -> String {
+    format!("{room_id}.{user_id}")
 }
 
 /// The key of a box's account. No user id contains `=`. Stored; never rename.

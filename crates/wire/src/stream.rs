@@ -12,7 +12,7 @@ pub enum StreamName {
     Box(u16),
     /// Users, and their claims on nicknames and on slots for open rooms.
     User,
-    /// The store catalogue.
+    /// The store catalogue, the filters and the reports.
     Store,
     /// Read markers: one message kept per member of a room.
     Mark,

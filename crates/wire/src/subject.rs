@@ -1,6 +1,6 @@
 //! The subjects of the log. They are written and parsed here only.
 
-use domain::{BoxId, Lane, RoomId, StoreId, UserId};
+use domain::{BoxId, Lane, ReportId, RoomId, StoreId, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::stream::{StreamName, partition_of};
@@ -30,6 +30,13 @@ pub enum Source {
         /// The store.
         store_id: StoreId,
     },
+    /// The filters of the installation.
+    Filters,
+    /// A report.
+    Report {
+        /// The report.
+        report_id: ReportId,
+    },
     /// The read marker of a user in a room.
     Mark {
         /// The room.
@@ -55,6 +62,10 @@ impl Source {
             }
             ("claim", Some(("nickname", name))) if !name.contains('.') => Some(Self::Claim),
             ("user", None) => Some(Self::User { user_id: rest.parse().ok()? }),
+            ("store", None) if rest == FILTERS => Some(Self::Filters),
+            ("store", None) if rest.starts_with(REPORT) => {
+                Some(Self::Report { report_id: rest.strip_prefix(REPORT)?.parse().ok()? })
+            }
             ("store", None) => Some(Self::Store { store_id: rest.parse().ok()? }),
             _ => None,
         }
@@ -69,6 +80,8 @@ impl Source {
             Self::Talk { box_id } => lane(box_id, Lane::Talk, partitions),
             Self::User { user_id } => user(user_id),
             Self::Store { store_id } => store(store_id),
+            Self::Filters => filters(),
+            Self::Report { report_id } => report(report_id),
             Self::Mark { room_id, user_id } => mark(room_id, user_id, partitions),
             Self::Claim => return None,
         })
@@ -79,7 +92,7 @@ impl Source {
         match self {
             Self::Room { box_id } | Self::Talk { box_id } => StreamName::Box(partition_of(box_id, partitions)),
             Self::User { .. } | Self::Claim => StreamName::User,
-            Self::Store { .. } => StreamName::Store,
+            Self::Store { .. } | Self::Filters | Self::Report { .. } => StreamName::Store,
             Self::Mark { .. } => StreamName::Mark,
         }
     }
@@ -145,6 +158,21 @@ pub fn store(store_id: &StoreId) -> String {
     format!("store.{store_id}")
 }
 
+/// The token of the filters, and the beginning of those of reports. No store id contains `=`. They share the subjects
+/// of stores, because a stream cannot be added to a complete log.
+const FILTERS: &str = "=filters";
+const REPORT: &str = "=report-";
+
+/// The subject of the filters.
+pub fn filters() -> String {
+    format!("store.{FILTERS}")
+}
+
+/// The subject of a report.
+pub fn report(report_id: &ReportId) -> String {
+    format!("store.{REPORT}{report_id}")
+}
+
 /// The subject of the read marker of a user in a room.
 pub fn mark(room_id: &RoomId, user_id: &UserId, partitions: u16) -> String {
     format!("mark.{}.{room_id}.{user_id}", partition_of(room_id.box_id(), partitions))
@@ -202,6 +230,7 @@ mod tests {
         let room_id = RoomId::new(box_id.clone(), 3);
         let user_id: UserId = "ann".parse().unwrap();
         let store_id: StoreId = "s1".parse().unwrap();
+        let report_id: ReportId = "0f1e-1".parse().unwrap();
         let cases = [
             (lane(&box_id, Lane::Room, 4), Source::Room { box_id: box_id.clone() }),
             (lane(&box_id, Lane::Talk, 4), Source::Talk { box_id }),
@@ -211,6 +240,8 @@ mod tests {
             (NICKNAMES_CLAIMED.to_owned(), Source::Claim),
             (opener_claim(&user_id, 0), Source::Claim),
             (store(&store_id), Source::Store { store_id }),
+            (filters(), Source::Filters),
+            (report(&report_id), Source::Report { report_id }),
             (mark(&room_id, &user_id, 4), Source::Mark { room_id, user_id }),
         ];
         for (subject, source) in cases {

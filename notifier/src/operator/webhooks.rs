@@ -10,6 +10,7 @@ use operator_protocol::{
     AddWebhook, AddedWebhook, ListWebhooks, PauseWebhook, RemoveWebhook, RemovedWebhook, ReplayWebhook, ResumeWebhook,
     ShowWebhook, ShownWebhook, Webhook, WebhookProgress,
 };
+use push::signature::Secret;
 use service_kit::clock;
 use sqlx::{Connection, PgConnection};
 use wire::StreamName;
@@ -17,14 +18,11 @@ use wire::StreamName;
 use super::operations::{Operation, OperationError};
 use crate::{
     app::App,
-    webhooks::{
-        registry::{self, ALL_TYPES, MAX_WEBHOOKS, Place},
-        signature::Secret,
-    },
+    webhooks::registry::{self, ALL_TYPES, MAX_WEBHOOKS, Place},
 };
 
 /// The maximum number of types of a webhook.
-const MAX_TYPES: usize = 32;
+const MAX_TYPES: usize = 64;
 
 /// The number of webhooks in one answer, whose size is limited.
 const PAGE: i64 = 25;

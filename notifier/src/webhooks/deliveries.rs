@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use push::signature::Secret;
 use sqlx::{PgConnection, PgPool, query, query_scalar};
 
-use super::{registry, signature::Secret};
+use super::registry;
 
 /// The identity of a planned event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

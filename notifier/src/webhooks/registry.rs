@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use operator_protocol::{ShownWebhook, Webhook, WebhookCounts, WebhookFailure, WebhookProgress};
+use push::signature::Secret;
 use sqlx::{PgConnection, PgPool, query, query_scalar};
 
-use super::signature::Secret;
 use crate::database::announce_change;
 
 /// The maximum number of webhooks.

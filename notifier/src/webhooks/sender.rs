@@ -302,10 +302,13 @@ fn request(delivery: &Delivery, id: &str, body: Vec<u8>) -> Option<Request<Bytes
 #[cfg(test)]
 mod tests {
     use event_store::MemoryLog;
-    use push::outbound::{Protocol, Reach, Settings};
+    use push::{
+        outbound::{Protocol, Reach, Settings},
+        signature::Secret,
+    };
     use sqlx::postgres::PgPoolOptions;
 
-    use super::{super::signature::Secret, *};
+    use super::*;
 
     fn sender(reach: Reach) -> Sender {
         let client = Client::new(reach, Protocol::Negotiated, &Settings::default()).unwrap();

@@ -3,10 +3,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::UserId;
 use operator_protocol::ErasureReport;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, postgres::types::PgInterval, query, query_scalar};
 
 use super::work::parse_id;
 use crate::generation::{error::ChangeError, positions::Positions};
+
+/// The time after a suspension for which the rooms of the user are looked at every half second, in seconds. It is
+/// longer than any command takes.
+const WATCHED_SECONDS: i64 = 120;
+
+/// Returns the time after a suspension for which the user is watched.
+pub(super) fn watched() -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: WATCHED_SECONDS * 1_000_000 }
+}
 
 /// A user whose erasure is not complete.
 pub(super) struct Pending {
@@ -24,8 +33,8 @@ pub(super) async fn active(connection: &mut PgConnection) -> Result<Option<i32>,
     sql.fetch_optional(connection).await
 }
 
-/// Returns true if this generation is still the active one, and neither a pending nor a newly deleted user waits. Asked
-/// often, so it is one query.
+/// Returns true if this generation is still the active one, and neither a pending, nor a newly deleted, nor a suspended
+/// user waits. Asked often, so it is one query.
 pub(super) async fn is_idle(connection: &mut PgConnection, generation: i32) -> Result<bool, sqlx::Error> {
     let idle = query_scalar!(
         r#"select
@@ -41,11 +50,26 @@ pub(super) async fn is_idle(connection: &mut PgConnection, generation: i32) -> R
              )
              and not exists (
                select
+               from users
+               where suspended_at is not null
+                 and (
+                   suspended_at > now() - $3::interval
+                   or (suspended_until is null or suspended_until > now())
+                     and exists (
+                       select
+                       from user_rooms mine
+                       where mine.user_id = users.user_id and mine.inside and mine.closed_at is null
+                     )
+                 )
+             )
+             and not exists (
+               select
                from control.erasures, checkpoints
                where checkpoints.stream = 'user' and checkpoints.incarnation <> erasures.incarnation
              ) as "idle!""#,
         generation,
-        read_model::version()
+        read_model::version(),
+        watched()
     );
     idle.fetch_one(connection).await
 }

@@ -98,7 +98,7 @@ async fn read(
 fn matches_actor(audit: &Audit, actor: &str, role: Option<ActorRole>) -> bool {
     let in_role = role.is_none_or(|role| match audit.role {
         Some(wanted) => role == wanted,
-        None => audit.actor.is_none() || matches!(role, ActorRole::User | ActorRole::Operator),
+        None => audit.actor.is_none() || !matches!(role, ActorRole::Device | ActorRole::System),
     });
     in_role && audit.actor.as_ref().is_none_or(|wanted| wanted.as_str() == actor)
 }
@@ -118,6 +118,8 @@ fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
         Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
         Source::User { user_id } => (None, format!("user {user_id}")),
         Source::Store { store_id } => (None, format!("store {store_id}")),
+        Source::Filters => (None, "filters".to_owned()),
+        Source::Report { report_id } => (None, format!("report {report_id}")),
         // A claim accompanies an event of the user, or the opening of a room.
         Source::Claim => return None,
     };
@@ -133,6 +135,7 @@ fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
         subject,
         events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
         targets: targets(recorded),
+        reason: text(header::REASON),
         command_id: text(header::COMMAND_ID),
         stream: recorded.stream.label(),
         sequence: recorded.sequence,
@@ -144,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_matches_only_users_and_operators_by_default() {
+    fn an_id_matches_only_people_by_default() {
         let audit = |actor: Option<&str>, role| Audit {
             actor: actor.map(|actor| actor.parse().unwrap()),
             role,
@@ -153,6 +156,7 @@ mod tests {
         let of_people = audit(Some("locker-7"), None);
         let found = |audit: &Audit, role| matches_actor(audit, "locker-7", role);
         assert!(found(&of_people, Some(ActorRole::User)) && found(&of_people, Some(ActorRole::Operator)));
+        assert!(found(&of_people, Some(ActorRole::Moderator)));
         assert!(found(&of_people, None), "as earlier releases stored it");
         assert!(!found(&of_people, Some(ActorRole::Device)));
         assert!(!matches_actor(&of_people, "locker-8", Some(ActorRole::User)));

@@ -9,6 +9,7 @@ use operator_protocol::{
 };
 use wire::streams;
 
+use super::shared::Shared;
 use crate::{
     database::Database,
     generation::{self, ChangeError, Origin},
@@ -23,6 +24,8 @@ pub(crate) struct Operations {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) notifier: Notifier,
     pub(crate) partitions: u16,
+    /// Anything may ask for the status at any rate, and each report needs a connection to the database.
+    pub(crate) status: Arc<Shared<Report>>,
 }
 
 /// A request that this process can carry out.
@@ -95,7 +98,8 @@ fn encode<T: serde::Serialize>(outcome: &Outcome<T>) -> Vec<u8> {
 
 impl Operation for GetStatus {
     async fn perform(self, operations: &Operations) -> Result<Report, ChangeError> {
-        generation::report(&operations.database, &operations.ends().await).await
+        let report = async { generation::report(&operations.database, &operations.ends().await).await };
+        operations.status.get(report).await
     }
 }
 

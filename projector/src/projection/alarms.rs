@@ -234,6 +234,7 @@ impl AlarmCause<'_> {
             latest: position,
             changed: position,
             withdrawn: None,
+            reactors: None,
         }
     }
 }
@@ -258,6 +259,7 @@ impl Alarm {
             latest: position,
             changed: position,
             withdrawn: None,
+            reactors: None,
         }
     }
 
@@ -275,6 +277,7 @@ impl Alarm {
             latest: reactions.latest(),
             changed: reactions.latest(),
             withdrawn: None,
+            reactors: Some(reactions.users()),
         }
     }
 

@@ -16,7 +16,9 @@ impl Workspace {
         match event {
             BoxEvent::Box(event) => self.apply_own(context, event),
             BoxEvent::Room { room_id, event } => {
-                self.apply_room(context, room_id, event)?;
+                if !self.apply_room(context, room_id, event)? {
+                    return Ok(());
+                }
                 self.add_to_feed(context, room_id, event.name(), &event.clone().into(), None)
             }
             BoxEvent::Talk { room_id, event } => {
@@ -57,17 +59,31 @@ impl Workspace {
             OwnEvent::OrderArrived { room_id: None }
             | OwnEvent::DoorOpened { room_id: None }
             | OwnEvent::EventDropped { .. } => Ok(()),
+            OwnEvent::UserAllowed { user_id } => self.allow(context, user_id),
+            OwnEvent::UserDisallowed { user_id } => self.disallow(context, user_id),
             OwnEvent::AuthorErased { user_id } => self.erase_author(context, user_id),
         }
     }
 
+    /// Returns true if the event has an effect.
     fn apply_room(
         &mut self,
         context: &EventContext<'_>,
         room_id: &RoomId,
         event: &RoomEvent,
-    ) -> Result<(), InvalidEvent> {
+    ) -> Result<bool, InvalidEvent> {
         match event {
+            RoomEvent::MessagePinned { message_id, replaced } => return self.pin(room_id, *message_id, *replaced),
+            RoomEvent::MessageUnpinned { message_id } => self.unpin(room_id, *message_id),
+            RoomEvent::RoomChanged { .. } => self.change_details_of_room(context, room_id, event),
+            RoomEvent::CoHostAppointed { user_id } => self.set_co_host(room_id, user_id, true),
+            RoomEvent::CoHostDismissed { user_id } => self.set_co_host(room_id, user_id, false),
+            RoomEvent::MemberMuted { user_id, until, .. } => self.set_muted_until(room_id, user_id, Some(*until)),
+            RoomEvent::MemberUnmuted { user_id } => self.set_muted_until(room_id, user_id, None),
+            RoomEvent::SlowModeSet { seconds } => self.set_slow_mode(room_id, *seconds),
+            RoomEvent::InvitationCreated { .. }
+            | RoomEvent::InvitationRevoked { .. }
+            | RoomEvent::InvitationUsed { .. } => self.change_invitations(context, room_id, event),
             RoomEvent::RoomOpened { .. } => self.open_room(context, room_id, event),
             RoomEvent::StepAdvanced { step } => {
                 step.as_str().clone_into(&mut self.change_room(room_id)?.row.step);
@@ -80,7 +96,9 @@ impl Workspace {
             RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
             RoomEvent::MemberLeft { user_id } => self.leave(context, room_id, user_id),
             RoomEvent::MemberKicked { user_id, .. } => self.kick(context, room_id, user_id),
-        }
+            RoomEvent::KickLifted { user_id } => self.lift_kick(room_id, user_id),
+        }?;
+        Ok(true)
     }
 
     /// Returns true if the event has an effect.
@@ -140,7 +158,8 @@ fn older_message(event: &BoxEvent, first: u64) -> Option<(&RoomId, MessageId)> {
     let (room_id, message_id) = match event {
         BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { reply_to, .. } } => (room_id, (*reply_to)?),
         BoxEvent::Talk { room_id, event } => (room_id, event.message_id()?),
-        BoxEvent::Box(_) | BoxEvent::Room { .. } => return None,
+        BoxEvent::Room { room_id, event } => (room_id, event.message_id()?),
+        BoxEvent::Box(_) => return None,
     };
     (message_id.sequence() < first).then_some((room_id, message_id))
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::UserId;
+use event_store::ActorRole;
 use sqlx::PgConnection;
 
 use super::{
@@ -193,12 +194,18 @@ impl BoxStream {
                     .map_err(|error| error.to_string())
             }
             Content::Unreadable { reason, .. } => Err(reason.clone()),
-            Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => Ok(()),
+            Content::User { .. }
+            | Content::Claim
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. } => Ok(()),
         }
     }
 }
 
-/// Returns the acting user; `None` for the system.
+/// Returns the acting user or box; `None` for the system, operators and moderators.
 fn acting_user(commit: &Commit) -> Option<&UserId> {
-    Some(&commit.actor).filter(|actor| **actor != UserId::system())
+    let is_hidden = matches!(commit.role, Some(ActorRole::Operator | ActorRole::Moderator));
+    Some(&commit.actor).filter(|actor| !is_hidden && **actor != UserId::system())
 }

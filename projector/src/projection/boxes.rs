@@ -1,6 +1,6 @@
 //! Events of a box itself.
 
-use domain::OwnEvent;
+use domain::{OwnEvent, UserId};
 
 use super::{
     error::InvalidEvent,
@@ -28,6 +28,7 @@ impl Workspace {
             out_of_service_reason: None,
             room_id: None,
             installed_at: context.at(),
+            users: Vec::new(),
         };
         self.boxes.insert(box_id.clone(), row);
         self.changed.boxes.insert(box_id.clone());
@@ -51,6 +52,23 @@ impl Workspace {
             if let Some(new) = new {
                 field.clone_from(new);
             }
+        }
+        Ok(())
+    }
+
+    /// Allows a user to use the box while it is private.
+    pub(super) fn allow(&mut self, context: &EventContext<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
+        let users = &mut self.change_box(context.box_id)?.users;
+        if let Err(place) = users.binary_search(user_id) {
+            users.insert(place, user_id.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn disallow(&mut self, context: &EventContext<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
+        let users = self.boxes.get(context.box_id).map(|row| row.users.as_slice()).unwrap_or_default();
+        if let Ok(place) = users.binary_search(user_id) {
+            self.change_box(context.box_id)?.users.remove(place);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, str::FromStr};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
+use domain::{AlarmKind, BoxId, DeviceId, FilterId, MessageId, ReportId, RoomId, StoreId, UserId};
 use serde_json::value::RawValue;
 use sqlx::{
     Decode, Encode, Postgres, Row as _, Type,
@@ -14,7 +14,7 @@ use sqlx::{
 };
 use text::search::Words;
 
-use super::message_alarms::MessageAlarms;
+use super::{invitation::Invitation, message_alarms::MessageAlarms};
 
 /// The epoch of PostgreSQL timestamps: the year 2000.
 const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
@@ -131,6 +131,8 @@ bytes! {
     UserId as String: |id| id.as_str().as_bytes();
     DeviceId as String: |id| id.as_str().as_bytes();
     StoreId as String: |id| id.as_str().as_bytes();
+    FilterId as String: |id| id.as_str().as_bytes();
+    ReportId as String: |id| id.as_str().as_bytes();
     AlarmKind as String: |kind| kind.as_str().as_bytes();
     bool as bool: |value| [u8::from(*value)];
     i32 as i32: |value| value.to_be_bytes();
@@ -221,40 +223,29 @@ impl Cell for Words {
     }
 }
 
-/// The users of each emoji.
-impl Cell for BTreeMap<String, Vec<UserId>> {
-    type Stored = Json<Self>;
+/// Values that are stored as JSON, beside any JSON.
+macro_rules! json {
+    ($($value:ty),+) => {$(
+        impl Cell for $value {
+            type Stored = Json<Self>;
 
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
+            fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+                into.push(JSONB_VERSION);
+                // Writing to memory cannot fail.
+                let _ = serde_json::to_writer(into, self);
+                IsNull::No
+            }
+        }
+
+        impl ReadCell for $value {
+            fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
+                Ok(value)
+            }
+        }
+    )+};
 }
 
-/// A list of users.
-impl Cell for Vec<UserId> {
-    type Stored = Json<Self>;
-
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
-}
-
-impl Cell for MessageAlarms {
-    type Stored = Json<Self>;
-
-    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
-        into.push(JSONB_VERSION);
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(into, self);
-        IsNull::No
-    }
-}
+json!(BTreeMap<String, Vec<UserId>>, Vec<UserId>, Vec<MessageId>, Vec<Invitation>, MessageAlarms);
 
 /// Values that are stored as they are.
 macro_rules! read_as_stored {
@@ -269,18 +260,11 @@ macro_rules! read_as_stored {
 
 read_as_stored!(String, bool, i32, i64, f64, DateTime<Utc>);
 
-/// Values that are stored as JSON.
-macro_rules! read_from_json {
-    ($($value:ty),+) => {$(
-        impl ReadCell for $value {
-            fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
-                Ok(value)
-            }
-        }
-    )+};
+impl ReadCell for serde_json::Value {
+    fn from_stored(Json(value): Self::Stored) -> Result<Self, sqlx::Error> {
+        Ok(value)
+    }
 }
-
-read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>, Vec<UserId>, MessageAlarms);
 
 /// Values that are stored as a text.
 macro_rules! read_from_text {
@@ -293,7 +277,7 @@ macro_rules! read_from_text {
     )+};
 }
 
-read_from_text!(BoxId, RoomId, UserId, StoreId);
+read_from_text!(BoxId, RoomId, UserId, StoreId, ReportId);
 
 impl ReadCell for MessageId {
     fn from_stored(stored: i64) -> Result<Self, sqlx::Error> {

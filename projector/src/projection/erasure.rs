@@ -17,6 +17,12 @@ impl Workspace {
     /// Redacts the rows in memory, and marks the rows of earlier batches for redaction.
     pub(super) fn erase_author(&mut self, context: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
         self.redact_feed(context, author)?;
+        self.disallow(context, author)?;
+        let rooms = self.rooms.iter_mut().filter(|(room_id, _)| room_id.box_id() == context.box_id);
+        for (_, room) in rooms.filter(|(_, room)| room.row.title_by == author.as_str()) {
+            ERASED.clone_into(&mut room.row.title);
+            room.row.title_erased = true;
+        }
         let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == context.box_id);
         for message in of_box.filter(|message| message.author == *author) {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
@@ -38,12 +44,10 @@ impl Workspace {
                 if self.messages.get(&message_id).is_some_and(|message| message.author == *author) {
                     redact(row, ("body", "erased"), |_| true)?;
                 }
-            } else if row.kind == "room_opened"
-                && redact(row, ("title", "title_erased"), |data| data["host"] == author.as_str())?
-                && let Some(room) = self.rooms.get_mut(&row.room_id)
-            {
-                ERASED.clone_into(&mut room.row.title);
-                room.row.title_erased = true;
+            } else if row.kind == "room_opened" {
+                redact(row, ("title", "title_erased"), |data| data["host"] == author.as_str())?;
+            } else if row.kind == "room_changed" && row.by.as_ref() == Some(author) {
+                redact(row, ("title", "title_erased"), |data| data["title"].is_string())?;
             }
         }
         Ok(())
@@ -166,7 +170,7 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     Ok(())
 }
 
-/// Redacts the titles of rooms that the authors opened. The first row of a room's feed names the host who opened it.
+/// Redacts the titles that the authors gave to rooms. The first row of a room's feed names the host who opened it.
 async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
     query!(
         "update rooms
@@ -174,12 +178,9 @@ async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &
              title_erased = true,
              -- only the lexeme of the store has a colon
              words = array_to_tsvector(array(select lexeme from unnest(rooms.words) where lexeme like '%:%'))
-         from unnest($1::text[], $2::text[]) as gone (box_id, author), room_events as opened
-         where opened.box_id = gone.box_id
-           and opened.v = 1
-           and opened.data ->> 'host' = gone.author
-           and rooms.box_id = opened.box_id
-           and rooms.room_id = opened.room_id
+         from unnest($1::text[], $2::text[]) as gone (box_id, author)
+         where rooms.box_id = gone.box_id
+           and rooms.title_by = gone.author
            and not rooms.title_erased",
         boxes as &[&str],
         authors as &[&str],
@@ -192,8 +193,10 @@ async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &
          set data = data || jsonb_build_object('title', $3::text, 'title_erased', true)
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where room_events.box_id = gone.box_id
-           and room_events.v = 1
-           and room_events.data ->> 'host' = gone.author
+           and (
+               room_events.v = 1 and room_events.data ->> 'host' = gone.author
+               or room_events.type = 'room_changed' and room_events.by = gone.author and room_events.data ? 'title'
+           )
            and not (room_events.data ->> 'title_erased')::bool",
         boxes as &[&str],
         authors as &[&str],

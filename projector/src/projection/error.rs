@@ -27,9 +27,13 @@ pub(super) struct InvalidEvent(pub(super) String);
 pub(super) fn foreign_commit(commit: &Commit) -> ProjectionError {
     let reason = match &commit.content {
         Content::Unreadable { reason, .. } => reason.clone(),
-        Content::Box { .. } | Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => {
-            "it does not belong into this stream".to_owned()
-        }
+        Content::Box { .. }
+        | Content::User { .. }
+        | Content::Claim
+        | Content::Store { .. }
+        | Content::Filters { .. }
+        | Content::Report { .. }
+        | Content::Mark { .. } => "it does not belong into this stream".to_owned(),
     };
     ProjectionError::Stuck { sequence: commit.sequence, reason }
 }

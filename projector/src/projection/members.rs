@@ -20,10 +20,11 @@ impl Workspace {
         if room.has_member(user_id) {
             return Err(InvalidEvent(format!("{user_id} is in room {room_id} already")));
         }
-        // A returning member is last in the order of hosts again, but keeps the number of posts.
+        // A returning member is last in the order of hosts again, but keeps the number of posts, and stays muted.
         let (seat, joined_at) = (room.next_seat(), context.at());
-        let posts = room.members.get(user_id).map_or(0, |former| former.posts);
-        let member = Member { standing: Standing::Inside, joined_at, seat, posts };
+        let former = room.members.get(user_id);
+        let (posts, muted_until) = former.map_or((0, None), |former| (former.posts, former.muted_until));
+        let member = Member { standing: Standing::Inside, joined_at, seat, posts, co_host: false, muted_until };
         room.members.insert(user_id.clone(), member);
         room.row.member_count += 1;
         room.row.last_activity_at = joined_at;
@@ -47,7 +48,8 @@ impl Workspace {
         user_id: &UserId,
         standing: Standing,
     ) -> Result<(), InvalidEvent> {
-        self.change_member(room_id, user_id)?.standing = standing;
+        let member = self.change_member(room_id, user_id)?;
+        (member.standing, member.co_host) = (standing, false);
         self.changed.mark_membership(room_id, user_id);
         let row = &mut self.change_room(room_id)?.row;
         row.member_count -= 1;
@@ -63,6 +65,16 @@ impl Workspace {
     ) -> Result<(), InvalidEvent> {
         self.depart(context, room_id, user_id, Standing::Kicked)?;
         self.alarm(AlarmCause { context, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
+        Ok(())
+    }
+
+    /// The user counts as one who has left, and can join again.
+    pub(super) fn lift_kick(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<(), InvalidEvent> {
+        let member = self.change_room(room_id)?.members.get_mut(user_id);
+        let member = member.filter(|member| member.standing == Standing::Kicked);
+        let not_kicked = || InvalidEvent(format!("{user_id} is not kicked from room {room_id}"));
+        member.ok_or_else(not_kicked)?.standing = Standing::Left;
+        self.changed.mark_membership(room_id, user_id);
         Ok(())
     }
 }

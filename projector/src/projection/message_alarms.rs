@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AlarmKind, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The time after the first reaction of an alarm in which further reactions join it.
 const REACTION_WINDOW: TimeDelta = TimeDelta::hours(1);
@@ -103,6 +104,16 @@ impl ReactionAlarm {
         i32::try_from(users.len()).unwrap_or(i32::MAX)
     }
 
+    /// The users who reacted, each with the position of the latest reaction, in order of these.
+    pub(super) fn users(&self) -> Value {
+        let is_latest = |at: &usize, reaction: &Reaction| {
+            let mut later = self.by.iter().skip(at + 1);
+            !later.any(|other| other.user == reaction.user)
+        };
+        let latest = self.by.iter().enumerate().filter(|(at, reaction)| is_latest(at, reaction));
+        latest.map(|(_, reaction)| json!({ "user": reaction.user, "position": reaction.position })).collect()
+    }
+
     /// The latest user who reacted.
     pub(super) fn user(&self) -> Option<&UserId> {
         self.by.last().map(|reaction| &reaction.user)
@@ -138,6 +149,8 @@ mod tests {
         assert_eq!(add(&mut alarms, "cleo", "👍", 6, 59), 5);
         assert_eq!(add(&mut alarms, "bob", "🍜", 7, 59), 5);
         assert_eq!(view(&alarms.reactions[0]), (2, Some("bob"), 7));
+        let users = json!([{"user": "cleo", "position": 6}, {"user": "bob", "position": 7}]);
+        assert_eq!(alarms.reactions[0].users(), users);
         assert_eq!(add(&mut alarms, "dan", "👍", 8, 60), 8);
     }
 

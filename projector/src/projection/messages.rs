@@ -164,6 +164,7 @@ impl Workspace {
         message.body = None;
         message.clear_mentions();
         message.reactions.clear();
+        self.unpin(room_id, message_id)?;
         self.blank(room_id, message_id)?;
         self.withdraw_message(context, room_id, message_id)?;
         Ok(true)

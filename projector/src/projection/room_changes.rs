@@ -71,6 +71,7 @@ fn is_public(kind: &str) -> bool {
             | "member_left"
             | "member_kicked"
             | "host_transferred"
+            | "room_changed"
             | "step_advanced"
             | "room_extended"
             | "room_closed"

@@ -47,8 +47,19 @@ impl Workspace {
             last_ordinal: 0,
             last_activity_at: context.at(),
             last_message_at: None,
+            title_by: host.to_string(),
+            slow_mode_seconds: 0,
+            pins: Vec::new(),
+            invitations: Vec::new(),
         };
-        let first = Member { standing: Standing::Inside, joined_at: context.at(), seat: 1, posts: 0 };
+        let first = Member {
+            standing: Standing::Inside,
+            joined_at: context.at(),
+            seat: 1,
+            posts: 0,
+            co_host: false,
+            muted_until: None,
+        };
         let members = BTreeMap::from([(host.clone(), first)]);
         self.rooms.insert(room_id.clone(), Room { row, members });
         self.changed.mark_membership(room_id, host);
@@ -62,7 +73,32 @@ impl Workspace {
         to: &UserId,
     ) -> Result<(), InvalidEvent> {
         self.change_room(room_id)?.row.host = to.to_string();
+        let member = self.change_member(room_id, to)?;
+        (member.co_host, member.muted_until) = (false, None);
         self.alarm(AlarmCause { context, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
+        Ok(())
+    }
+
+    pub(super) fn change_details_of_room(
+        &mut self,
+        context: &EventContext<'_>,
+        room_id: &RoomId,
+        event: &RoomEvent,
+    ) -> Result<(), InvalidEvent> {
+        let RoomEvent::RoomChanged { store_id, title, max_members, password_hash, password_removed } = event else {
+            return Ok(());
+        };
+        let row = &mut self.change_room(room_id)?.row;
+        if let Some(store_id) = store_id {
+            row.store_id = store_id.to_string();
+        }
+        if let Some(title) = title {
+            title.clone_into(&mut row.title);
+            row.title_erased = false;
+            row.title_by = context.actor.map(ToString::to_string).unwrap_or_default();
+        }
+        row.max_members = max_members.map_or(row.max_members, u32::cast_signed);
+        row.locked = password_hash.is_some() || row.locked && !password_removed;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The store catalogue.
+//! The store catalogue, and what shares its stream: filters and reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,9 @@ use sqlx::{PgConnection, query};
 use super::{
     cell::Cells,
     error::{InvalidEvent, ProjectionError, foreign_commit},
+    filters::FilterRows,
     outcome::Changes,
+    reports::ReportRows,
     table::{Loaded, write},
     tables::StoreRow,
 };
@@ -25,23 +27,47 @@ pub(super) async fn project_stores(
     connection: &mut PgConnection,
     commits: &[Commit],
 ) -> Result<Changes, ProjectionError> {
-    let mut touched = Vec::new();
+    let (mut store_ids, mut report_ids) = (BTreeSet::new(), BTreeSet::new());
     for commit in commits {
-        let Content::Store { store_id, events } = &commit.content else {
-            return Err(foreign_commit(commit));
-        };
-        touched.push((commit, store_id, events));
-    }
-    let ids: BTreeSet<&str> = touched.iter().map(|(_, store_id, _)| store_id.as_str()).collect();
-    let mut stores = Stores::load(connection, &ids.into_iter().collect::<Vec<_>>()).await?;
-    for (commit, store_id, events) in touched {
-        for event in events {
-            stores
-                .apply(store_id, commit.at, event)
-                .map_err(|error| ProjectionError::Stuck { sequence: commit.sequence, reason: error.to_string() })?;
+        match &commit.content {
+            Content::Store { store_id, .. } => _ = store_ids.insert(store_id.as_str()),
+            Content::Report { report_id, .. } => _ = report_ids.insert(report_id.as_str()),
+            Content::Filters { .. } => {}
+            Content::Box { .. }
+            | Content::User { .. }
+            | Content::Claim
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => return Err(foreign_commit(commit)),
         }
     }
+    let mut stores = Stores::load(connection, &store_ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut reports = ReportRows::load(connection, &report_ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut filters = FilterRows::default();
+    for commit in commits {
+        let applied = match &commit.content {
+            Content::Store { store_id, events } => {
+                events.iter().try_for_each(|event| stores.apply(store_id, commit.at, event))
+            }
+            Content::Report { report_id, events } => {
+                events.iter().try_for_each(|event| reports.apply(report_id, commit.at, event))
+            }
+            Content::Filters { events } => {
+                for event in events {
+                    filters.apply(commit.at, event);
+                }
+                Ok(())
+            }
+            Content::Box { .. }
+            | Content::User { .. }
+            | Content::Claim
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => Ok(()),
+        };
+        applied.map_err(|error| ProjectionError::Stuck { sequence: commit.sequence, reason: error.to_string() })?;
+    }
     stores.write(connection).await?;
+    filters.write(connection).await?;
+    reports.write(connection).await?;
     Ok(Changes::default())
 }
 
@@ -72,6 +98,7 @@ impl Stores {
                     zip_code: zip_code.clone(),
                     category: category.clone(),
                     open: true,
+                    retired: false,
                     registered_at: at,
                 };
                 self.rows.insert(store_id.clone(), row);
@@ -91,6 +118,10 @@ impl Stores {
             }
             StoreEvent::StoreOpened {} => self.change(store_id)?.open = true,
             StoreEvent::StoreClosed {} => self.change(store_id)?.open = false,
+            StoreEvent::StoreRetired {} => {
+                let row = self.change(store_id)?;
+                (row.open, row.retired) = (false, true);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId};
+use domain::{AlarmKind, BoxId, DeviceId, FilterId, MessageId, ReportId, RoomId, StoreId, UserId};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use sqlx::{
@@ -17,6 +17,7 @@ use text::search::Words;
 use super::{
     cell::{Cell, Cells, Element, ReadCell},
     copy::Rows,
+    invitation::Invitation,
     message_alarms::MessageAlarms,
     table::{Column, Loaded, Record, Role, Table, table},
     words::{message_words, room_words, store_words},
@@ -27,10 +28,10 @@ pub(crate) static OF_BOXES: &[&Table] =
     &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS, &AUTHOR_ERASURES];
 
 /// The tables of the users.
-pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &ALARMS_READ];
+pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &BLOCKS, &ALARMS_READ];
 
-/// The tables of the stores.
-pub(crate) static OF_STORES: &[&Table] = &[&STORES];
+/// The tables of the stores, the filters and the reports.
+pub(crate) static OF_STORES: &[&Table] = &[&STORES, &FILTERS, &REPORTS];
 
 /// The tables of the read markers.
 pub(crate) static OF_MARKERS: &[&Table] = &[&READ_MARKERS];
@@ -68,6 +69,7 @@ table! {
         changing out_of_service_reason: Option<String>;
         changing room_id: Option<RoomId>;
         fixed installed_at: DateTime<Utc>;
+        changing users: Vec<UserId>;
     }
 }
 
@@ -77,16 +79,16 @@ table! {
         key box_id: &BoxId = room_id.box_id();
         key room_id: &RoomId = room_id;
         fixed number: i32 = room_id.number().cast_signed();
-        fixed store_id: String;
+        changing store_id: String;
         fixed zip_code: String;
-        fixed title: String;
-        fixed title_erased: bool;
+        changing title: String;
+        changing title_erased: bool;
         changing status: String, shown;
         changing closed_reason: Option<String>, shown;
         changing host: String, shown;
         changing member_count: i32;
-        fixed max_members: i32;
-        fixed locked: bool;
+        changing max_members: i32;
+        changing locked: bool;
         changing step: String, shown;
         fixed opened_at: DateTime<Utc>;
         changing closes_at: DateTime<Utc>;
@@ -94,8 +96,12 @@ table! {
         changing v: i64;
         changing last_ordinal: i64;
         changing last_activity_at: DateTime<Utc>;
-        fixed words: Words = room_words(row);
+        changing words: Words = room_words(row);
         changing last_message_at: Option<DateTime<Utc>>;
+        changing title_by: String;
+        changing slow_mode_seconds: i32;
+        changing pins: Vec<MessageId>;
+        changing invitations: Vec<Invitation>;
     }
 }
 
@@ -109,6 +115,8 @@ table! {
         changing joined_at: DateTime<Utc>;
         changing seat: i64;
         changing posts: i64;
+        changing co_host: bool;
+        changing muted_until: Option<DateTime<Utc>>;
     }
 }
 
@@ -176,6 +184,7 @@ table! {
         changing latest: u64 = row.latest, shown;
         changing changed: u64 = row.changed, shown;
         changing withdrawn: Option<WithdrawalReason> = row.withdrawn, shown;
+        changing reactors: &Option<Value> = &row.reactors, shown;
     }
 }
 
@@ -198,6 +207,9 @@ table! {
         changing notification_preferences: Value;
         changing share_read_markers: bool;
         changing quiet_hours: Option<Value>;
+        changing suspended_at: Option<DateTime<Utc>>;
+        changing suspended_until: Option<DateTime<Utc>>;
+        changing suspension_reason: Option<String>;
     }
 }
 
@@ -205,6 +217,14 @@ table! {
     MUTED_ROOMS = "muted_rooms" as (user_id, room_id): (&UserId, &RoomId) {
         key user_id: &UserId = user_id;
         key room_id: &RoomId = room_id;
+    }
+}
+
+table! {
+    BLOCKS = "blocks" as (user_id, blocked, at): (&UserId, &UserId, DateTime<Utc>) {
+        key user_id: &UserId = user_id;
+        key blocked: &UserId = blocked;
+        fixed blocked_at: DateTime<Utc> = at;
     }
 }
 
@@ -236,8 +256,42 @@ table! {
         changing zip_code: String;
         changing category: Option<String>;
         changing open: bool;
+        changing retired: bool;
         fixed registered_at: DateTime<Utc>;
         changing words: Words = store_words(row);
+    }
+}
+
+table! {
+    /// A filter.
+    FILTERS = "filters" as (filter_id, row): (&FilterId, &FilterRow), with row: FilterRow {
+        key filter_id: &FilterId = filter_id;
+        changing kind: String, shown;
+        changing pattern: String;
+        changing action: String, shown;
+        changing changed_at: DateTime<Utc>;
+    }
+}
+
+table! {
+    /// A report.
+    REPORTS = "reports" as (report_id, row): (&ReportId, &ReportRow), with row: ReportRow {
+        key report_id: &ReportId = report_id;
+        fixed reporter: UserId;
+        fixed user_id: UserId;
+        fixed room_id: Option<RoomId>;
+        fixed message_id: Option<MessageId>;
+        changing text: Option<String>;
+        fixed category: String, shown;
+        changing note: Option<String>;
+        fixed filed_at: DateTime<Utc>;
+        changing state: String, shown;
+        changing moderator: Option<UserId>, shown;
+        changing claimed_at: Option<DateTime<Utc>>;
+        changing closed_at: Option<DateTime<Utc>>;
+        changing action: Option<String>, shown;
+        changing resolution_note: Option<String>;
+        changing forgotten: bool;
     }
 }
 
@@ -325,6 +379,8 @@ pub struct Alarm {
     pub changed: u64,
     /// The reason, if it was withdrawn.
     pub withdrawn: Option<WithdrawalReason>,
+    /// The users who reacted, each with the position of the latest reaction; `None` for other kinds.
+    pub reactors: Option<Value>,
 }
 
 /// The reason why an alarm was withdrawn.

@@ -22,12 +22,17 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// Users whose devices and muted rooms are all deleted, before those in `devices` and `muted` are written.
+    /// Users whose devices, muted rooms and blocks are all deleted, before those in `devices`, `muted` and `blocked`
+    /// are written.
     erased: BTreeSet<UserId>,
+    /// True if a user was suspended.
+    suspended: bool,
     /// The changed devices; `None` if removed.
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
     /// The rooms that were muted or unmuted.
     muted: BTreeMap<(UserId, RoomId), bool>,
+    /// The users who were blocked at a time, or unblocked, each after the user who did it.
+    blocked: BTreeMap<(UserId, UserId), Option<DateTime<Utc>>>,
     /// The sequences in streams of boxes up to which alarms were read.
     alarms_read: BTreeMap<(UserId, String), u64>,
 }
@@ -42,25 +47,47 @@ pub(super) async fn project_users(
         match &commit.content {
             Content::User { user_id, events } => {
                 for event in events {
-                    users.apply(user_id, commit.at, event).map_err(|error| ProjectionError::Stuck {
+                    users.apply(user_id, commit, event).map_err(|error| ProjectionError::Stuck {
                         sequence: commit.sequence,
                         reason: error.to_string(),
                     })?;
                 }
             }
             Content::Claim => {}
-            Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
+            Content::Box { .. }
+            | Content::Store { .. }
+            | Content::Filters { .. }
+            | Content::Report { .. }
+            | Content::Mark { .. }
+            | Content::Unreadable { .. } => {
                 return Err(foreign_commit(commit));
             }
         }
     }
     users.write(connection).await?;
-    if !users.erased.is_empty() {
+    if users.suspended || !users.erased.is_empty() {
         // The eraser waits for it.
         query!("select pg_notify($1, 'users') as sent", CONTROL_CHANNEL).fetch_one(connection).await?;
     }
-    let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
+    let with_blocks = users.blocked.into_keys().map(|(user_id, _)| user_id);
+    let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).chain(with_blocks).collect();
     Ok(Changes { stale_alarms, ..Changes::default() })
+}
+
+impl UserRow {
+    /// The row of a user without a nickname.
+    fn new(registered_at: DateTime<Utc>) -> Self {
+        Self {
+            nickname: None,
+            registered_at,
+            notification_preferences: json!({}),
+            share_read_markers: true,
+            quiet_hours: None,
+            suspended_at: None,
+            suspended_until: None,
+            suspension_reason: None,
+        }
+    }
 }
 
 impl Users {
@@ -72,6 +99,8 @@ impl Users {
                 Content::Box { .. }
                 | Content::Claim
                 | Content::Store { .. }
+                | Content::Filters { .. }
+                | Content::Report { .. }
                 | Content::Mark { .. }
                 | Content::Unreadable { .. } => None,
             })
@@ -90,19 +119,14 @@ impl Users {
         self.rows.get_mut(user_id).ok_or_else(|| InvalidEvent(format!("there is no user {user_id}")))
     }
 
-    fn apply(&mut self, user_id: &UserId, at: DateTime<Utc>, event: &UserEvent) -> Result<(), InvalidEvent> {
+    fn apply(&mut self, user_id: &UserId, commit: &Commit, event: &UserEvent) -> Result<(), InvalidEvent> {
+        let at = commit.at;
         match event {
             UserEvent::UserRegistered { user_id: registered, nickname } => {
                 if registered != user_id || self.rows.contains_key(user_id) {
                     return Err(InvalidEvent(format!("the user {user_id} cannot be registered as {registered}")));
                 }
-                let row = UserRow {
-                    nickname: Some(nickname.clone()),
-                    registered_at: at,
-                    notification_preferences: json!({}),
-                    share_read_markers: true,
-                    quiet_hours: None,
-                };
+                let row = UserRow { nickname: Some(nickname.clone()), ..UserRow::new(at) };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
             }
@@ -129,22 +153,50 @@ impl Users {
             UserEvent::RoomUnmuted { room_id } => {
                 self.muted.insert((user_id.clone(), room_id.clone()), false);
             }
+            UserEvent::UserBlocked { user_id: other } => {
+                self.blocked.insert((user_id.clone(), other.clone()), Some(at));
+            }
+            UserEvent::UserUnblocked { user_id: other } => {
+                self.blocked.insert((user_id.clone(), other.clone()), None);
+            }
             UserEvent::AlarmsRead { up_to } => {
                 let read = up_to.iter().map(|(stream, sequence)| ((user_id.clone(), stream.clone()), *sequence));
                 self.alarms_read.extend(read);
             }
+            UserEvent::UserSuspended { until } => self.suspend(user_id, at, *until, commit.reason.as_deref()),
+            UserEvent::UserReinstated {} => self.reinstate(user_id),
+            UserEvent::PasswordResetIssued { .. } => {}
             UserEvent::UserErased {} => {
-                let row = self.change(user_id)?;
+                self.changed.insert(user_id.clone());
+                // A user who was never registered is erased like others, if it has written anything.
+                let row = self.rows.entry(user_id.clone()).or_insert_with(|| UserRow::new(at));
                 (row.nickname, row.notification_preferences, row.quiet_hours) = (None, json!({}), None);
+                (row.suspended_at, row.suspended_until, row.suspension_reason) = (None, None, None);
                 // Rooms may show the user until the erasure has reached their boxes.
                 row.share_read_markers = false;
                 self.devices.retain(|(owner, _), _| owner != user_id);
                 self.muted.retain(|(owner, _), _| owner != user_id);
+                self.blocked.retain(|(blocker, _), _| blocker != user_id);
                 self.alarms_read.retain(|(reader, _), _| reader != user_id);
                 self.erased.insert(user_id.clone());
             }
         }
         Ok(())
+    }
+
+    /// Suspends a user. A moderator's account is not a user, and has no row.
+    fn suspend(&mut self, user_id: &UserId, at: DateTime<Utc>, until: Option<DateTime<Utc>>, reason: Option<&str>) {
+        if let Ok(row) = self.change(user_id) {
+            (row.suspended_at, row.suspended_until) = (Some(at), until);
+            row.suspension_reason = reason.map(str::to_owned);
+            self.suspended = true;
+        }
+    }
+
+    fn reinstate(&mut self, user_id: &UserId) {
+        if let Ok(row) = self.change(user_id) {
+            (row.suspended_at, row.suspended_until, row.suspension_reason) = (None, None, None);
+        }
     }
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -155,6 +207,7 @@ impl Users {
         self.remove_devices(connection).await?;
         self.write_devices(connection).await?;
         self.write_muted_rooms(connection).await?;
+        self.write_blocks(connection).await?;
         let read = self.alarms_read.iter().map(|((user_id, stream), up_to)| (user_id, stream.as_str(), *up_to));
         write(connection, read.collect::<Vec<_>>()).await
     }
@@ -191,6 +244,7 @@ impl Users {
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await
     }
+
     /// Deletes all rows that have changed, so that those that remain are new.
     async fn write_muted_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
@@ -211,5 +265,26 @@ impl Users {
         let muted =
             self.muted.iter().filter(|(_, is_muted)| **is_muted).map(|((user_id, room_id), _)| (user_id, room_id));
         write(connection, muted.collect::<Vec<_>>()).await
+    }
+
+    /// Deletes all rows that have changed, so that those that remain are new.
+    async fn write_blocks(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
+        let changed: Vec<_> = self.blocked.keys().collect();
+        if changed.is_empty() && erased.is_empty() {
+            return Ok(());
+        }
+        query!(
+            "delete from blocks
+             where user_id = any($3)
+                or (user_id, blocked) in (select * from unnest($1::text[], $2::text[]))",
+            &column(&changed, |(user_id, _)| user_id.as_str()) as &[&str],
+            &column(&changed, |(_, blocked)| blocked.as_str()) as &[&str],
+            &erased as &[&str],
+        )
+        .execute(&mut *connection)
+        .await?;
+        let blocked = self.blocked.iter().filter_map(|((user_id, other), at)| Some((user_id, other, (*at)?)));
+        write(connection, blocked.collect::<Vec<_>>()).await
     }
 }

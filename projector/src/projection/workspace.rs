@@ -89,7 +89,7 @@ pub(super) struct Room {
 pub(super) struct EventContext<'a> {
     pub(super) commit: &'a Commit,
     pub(super) box_id: &'a BoxId,
-    /// `None` for the system.
+    /// `None` for the system, and for operators and moderators, whose ids users do not see.
     pub(super) actor: Option<&'a UserId>,
 }
 

@@ -212,7 +212,7 @@ impl Comparison {
         table: &Table,
         within: &Condition,
     ) -> Result<Groups, VerifyError> {
-        let sql = format!("select distinct {} {}", table.scope.column(), self.differing(table, within));
+        let sql = format!("select distinct {} {}", table.scope.id(), self.differing(table, within));
         let mut boxes = query_scalar(AssertSqlSafe(sql)).bind(&within.ids);
         for key in &within.keys {
             boxes = boxes.bind(key);

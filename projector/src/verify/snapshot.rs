@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::FiltersId;
 use event_store::{Log, log::history::sources_between};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query_as, raw_sql};
@@ -51,12 +52,14 @@ struct Checkpoints {
     commit_b: Option<String>,
 }
 
-/// Groups of rows: the rows of these boxes, users and stores.
+/// Groups of rows: the rows of these boxes, users, stores, filters and reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Groups {
     boxes: BTreeSet<String>,
     users: BTreeSet<String>,
     stores: BTreeSet<String>,
+    filters: BTreeSet<String>,
+    reports: BTreeSet<String>,
 }
 
 /// The rows to compare.
@@ -167,6 +170,8 @@ impl Groups {
             Source::Mark { room_id, .. } => _ = self.boxes.insert(room_id.box_id().to_string()),
             Source::User { user_id } => _ = self.users.insert(user_id.to_string()),
             Source::Store { store_id } => _ = self.stores.insert(store_id.to_string()),
+            Source::Filters => _ = self.filters.insert(FiltersId.to_string()),
+            Source::Report { report_id } => _ = self.reports.insert(report_id.to_string()),
             Source::Claim => {}
         }
     }
@@ -177,7 +182,7 @@ impl Groups {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.boxes.is_empty() && self.users.is_empty() && self.stores.is_empty()
+        [&self.boxes, &self.users, &self.stores, &self.filters, &self.reports].iter().all(|ids| ids.is_empty())
     }
 
     pub(super) fn without(&self, others: &Self) -> Self {
@@ -185,6 +190,8 @@ impl Groups {
             boxes: &self.boxes - &others.boxes,
             users: &self.users - &others.users,
             stores: &self.stores - &others.stores,
+            filters: &self.filters - &others.filters,
+            reports: &self.reports - &others.reports,
         }
     }
 
@@ -192,11 +199,19 @@ impl Groups {
         self.boxes.extend(others.boxes);
         self.users.extend(others.users);
         self.stores.extend(others.stores);
+        self.filters.extend(others.filters);
+        self.reports.extend(others.reports);
     }
 
     /// Returns the names of all groups for display.
     pub(super) fn names(&self) -> Vec<String> {
-        let all = [("box", &self.boxes), ("user", &self.users), ("store", &self.stores)];
+        let all = [
+            ("box", &self.boxes),
+            ("user", &self.users),
+            ("store", &self.stores),
+            ("list of", &self.filters),
+            ("report", &self.reports),
+        ];
         all.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| format!("{kind} {id}"))).collect()
     }
 
@@ -205,6 +220,8 @@ impl Groups {
             Scope::Box => &self.boxes,
             Scope::User => &self.users,
             Scope::Store => &self.stores,
+            Scope::Filters => &self.filters,
+            Scope::Report => &self.reports,
         };
         ids.iter().cloned().collect()
     }
@@ -213,12 +230,12 @@ impl Groups {
 impl Selection {
     /// Returns an SQL condition on a table, with the ids as first argument; `None` if it selects no row.
     pub(super) fn condition(&self, scope: Scope) -> Option<(String, Vec<String>)> {
-        let column = scope.column();
+        let id = scope.id();
         match self {
-            Self::AllBut(groups) => Some((format!("{column} <> all($1)"), groups.of(scope))),
+            Self::AllBut(groups) => Some((format!("{id} <> all($1)"), groups.of(scope))),
             Self::Only(groups) => {
                 let ids = groups.of(scope);
-                (!ids.is_empty()).then(|| (format!("{column} = any($1)"), ids))
+                (!ids.is_empty()).then(|| (format!("{id} = any($1)"), ids))
             }
         }
     }

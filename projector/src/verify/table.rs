@@ -31,15 +31,27 @@ pub(super) enum Scope {
     Box,
     User,
     Store,
+    Filters,
+    Report,
 }
 
 impl Scope {
-    /// Returns the column with the aggregate's id.
-    pub(super) fn column(self) -> &'static str {
+    /// Returns the column that rows of this scope have.
+    fn column(self) -> &'static str {
         match self {
             Self::Box => "box_id",
             Self::User => "user_id",
             Self::Store => "store_id",
+            Self::Filters => "filter_id",
+            Self::Report => "report_id",
+        }
+    }
+
+    /// Returns the SQL expression of the aggregate's id. All filters are one aggregate.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Self::Filters => "'filters'",
+            Self::Box | Self::User | Self::Store | Self::Report => self.column(),
         }
     }
 }
@@ -81,8 +93,9 @@ impl Table {
             placed.iter().filter_map(|(place, column)| Some(((*place)?, column.clone()))).collect();
         let columns: Vec<Column> = placed.into_iter().map(|(_, column)| column).collect();
         let has = |scope: &Scope| columns.iter().any(|column| column.name == scope.column());
-        // Rows with both a box and a user come from the box's stream.
-        let scope = [Scope::Box, Scope::User, Scope::Store].into_iter().find(has);
+        // Rows with both a box and a user come from the box's stream, and those with a report from the report.
+        let scopes = [Scope::Report, Scope::Filters, Scope::Box, Scope::User, Scope::Store];
+        let scope = scopes.into_iter().find(has);
         let Some(scope) = scope.filter(|_| !key.is_empty()) else {
             return Err(VerifyError::Refused(format!("the table {name} has no key to compare by")));
         };

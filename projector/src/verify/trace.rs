@@ -58,6 +58,12 @@ fn sources(row: &Value) -> Vec<Source> {
     fn id<T: FromStr>(row: &Value, column: &str) -> Option<T> {
         row[column].as_str()?.parse().ok()
     }
+    if let Some(report_id) = id(row, "report_id") {
+        return vec![Source::Report { report_id }];
+    }
+    if row.get("filter_id").is_some() {
+        return vec![Source::Filters];
+    }
     let (room_id, user_id) = (id::<RoomId>(row, "room_id"), id::<UserId>(row, "user_id"));
     match (id::<BoxId>(row, "box_id"), room_id, user_id, id::<StoreId>(row, "store_id")) {
         (Some(_), Some(room_id), Some(user_id), _) if is_marker(row) => vec![Source::Mark { room_id, user_id }],
@@ -88,7 +94,7 @@ fn touching_event(stream: StreamName, message: &Recorded) -> TouchingEvent {
 
 impl EventFilter {
     fn of(row: &Value) -> Self {
-        if is_marker(row) || is_box(row) || row.get("box_id").is_none() {
+        if is_marker(row) || is_box(row) || row.get("box_id").is_none() || row.get("report_id").is_some() {
             return Self::default();
         }
         let message = row["message_id"].as_u64();

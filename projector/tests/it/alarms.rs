@@ -79,7 +79,7 @@ async fn an_edit_alarms_each_newly_mentioned_user_once() {
     let expected = json!({
         "user_id": "cleo", "at": time(6).to_rfc3339(), "box_id": "b1", "position": 6, "kind": "mention",
         "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0", "count": 1, "latest": 6, "changed": 6,
-        "withdrawn": null,
+        "withdrawn": null, "reactors": null,
     });
     let mut world = World::start().await;
     world.project_story(&story).await;
@@ -270,7 +270,7 @@ async fn an_alarm_names_room_message_and_actor() {
     let expected = json!({
         "user_id": "bob", "at": time(5).to_rfc3339(), "box_id": "b1", "position": 5, "kind": "mention",
         "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
-        "count": 1, "latest": 5, "changed": 5, "withdrawn": null,
+        "count": 1, "latest": 5, "changed": 5, "withdrawn": null, "reactors": null,
     });
     assert_eq!(world.row("select * from alarms").await, expected);
 }

@@ -116,6 +116,8 @@ async fn an_erased_author_leaves_no_alarms() {
         let changes = world.project(BOXES, &story.commits[cut..]).await;
         let standing = "select user_id || ' ' || kind || ' ' || count || ' ' || by from alarms order by 1";
         assert_eq!(world.texts(standing).await, ["ann reaction 1 bob", "bob mention 1 ann", "cleo reaction 1 bob"]);
+        let reactors = "select reactors ->> 0 from alarms where kind = 'reaction' and user_id = 'ann'";
+        assert_eq!(world.texts(reactors).await.len(), 1);
         assert_eq!(world.row("select * from author_erasures").await["user_id"], "cleo");
         if cut == last {
             let told: Vec<_> = changes.stale_alarms.iter().map(ToString::to_string).collect();

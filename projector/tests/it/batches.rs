@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use domain::{
     BoxCommand, BoxEvent, BoxId, DeliveryBox, MessageId, MessageState, OriginalMessage, OwnCommand, PasswordProof,
-    RoomCommand, RoomId, TalkCommand, TalkEvent, User, UserCommand, UserId,
+    RoomChange, RoomCommand, RoomId, TalkCommand, TalkEvent, User, UserCommand, UserId,
+    delivery_box::InvitationLimits,
     values::{Emoji, ExtensionHours, Locale, MaxMembers, PushTarget, QuietHours, Step},
 };
 use event_store::MemoryLog;
@@ -164,7 +165,7 @@ fn command(
             message
         })
     };
-    match what % 20 {
+    match what % 24 {
         0 => BoxCommand::Box(OwnCommand::OpenRoom {
             host: actor,
             store_id: "s1".parse().expect("a store id"),
@@ -175,7 +176,8 @@ fn command(
             at,
             lifetime: TimeDelta::hours(3),
         }),
-        1..=4 => RoomCommand::JoinRoom { user_id: actor, password: PasswordProof::Missing, at }.in_room(room_id),
+        1..=4 => RoomCommand::JoinRoom { user_id: actor, password: PasswordProof::Missing, invitation: None, at }
+            .in_room(room_id),
         5 => RoomCommand::LeaveRoom { user_id: actor, at }.in_room(room_id),
         6 if about.is_multiple_of(8) => RoomCommand::CloseRoom { by: actor, at }.in_room(room_id),
         6 => RoomCommand::KickMember { by: actor, user_id: other, at }.in_room(room_id),
@@ -194,7 +196,50 @@ fn command(
         16 => {
             TalkCommand::PostMessage { author: actor, body: body(), reply_to: original.map(Some), at }.in_room(room_id)
         }
-        _ => TalkCommand::PostMessage { author: actor, body: body(), reply_to: None, at }.in_room(room_id),
+        17..=19 => TalkCommand::PostMessage { author: actor, body: body(), reply_to: None, at }.in_room(room_id),
+        20 => permission(about, other),
+        _ => moderation(about, (actor, other), original, at).in_room(room_id),
+    }
+}
+
+/// An operator's command about the users of a box.
+fn permission(about: u8, user_id: UserId) -> BoxCommand {
+    BoxCommand::Box(match about % 4 {
+        0 => OwnCommand::DisallowUser { user_id },
+        _ => OwnCommand::AllowUser { user_id },
+    })
+}
+
+/// A command of the host or a co-host.
+fn moderation(
+    about: u8,
+    (by, user_id): (UserId, UserId),
+    original: Option<OriginalMessage>,
+    at: DateTime<Utc>,
+) -> RoomCommand {
+    let limits = InvitationLimits { uses: 1.try_into().expect("uses"), minutes: 60.try_into().expect("minutes") };
+    let hash = format!("hash {}", about % 2);
+    match about % 14 {
+        0 | 1 => RoomCommand::AppointCoHost { by, user_id, at },
+        2 => RoomCommand::DismissCoHost { by, user_id, at },
+        3 => RoomCommand::MuteMember { by, user_id, minutes: 10.try_into().expect("minutes"), at },
+        4 => RoomCommand::UnmuteMember { by, user_id, at },
+        5 => RoomCommand::SetSlowMode { by, seconds: u32::from(about % 3).try_into().expect("seconds"), at },
+        6 | 7 => RoomCommand::PinMessage { by, original, at },
+        8 => RoomCommand::UnpinMessage { by, message_id: MessageId::new(u64::from(about)), at },
+        9 => RoomCommand::CreateInvitation { by, token_hash: hash, limits, at },
+        10 => RoomCommand::RevokeInvitation { by, invitation: 1, at },
+        11 => {
+            let password = PasswordProof::Missing;
+            RoomCommand::JoinRoom { user_id: by, password, invitation: Some(hash), at }
+        }
+        _ => {
+            let title = (!about.is_multiple_of(3)).then(|| format!("Title {about}").try_into().expect("a title"));
+            let password_hash = (about.is_multiple_of(5)).then(|| (about.is_multiple_of(2)).then(|| "hash".to_owned()));
+            let store = (about.is_multiple_of(7)).then(|| ("s2".parse().expect("a store id"), true));
+            let change = RoomChange { store, title, max_members: None, password_hash };
+            RoomCommand::ChangeRoom { by, change, at }
+        }
     }
 }
 
@@ -225,6 +270,8 @@ fn people(dice: &[Dice]) -> Story {
                 let room_id = RoomId::new("b1".parse().expect("a box id"), u32::from(which % 5) + 1);
                 if which % 2 == 0 { UserCommand::MuteRoom { room_id } } else { UserCommand::UnmuteRoom { room_id } }
             }
+            14 if which % 16 == 3 => UserCommand::BlockUser { user_id: "cem".parse().expect("a user id") },
+            14 if which % 16 == 7 => UserCommand::UnblockUser { user_id: "cem".parse().expect("a user id") },
             14 => UserCommand::SetNotificationPreferences {
                 preferences: BTreeMap::from([(domain::AlarmKind::Reply, what % 2 == 0)]),
             },

@@ -19,7 +19,7 @@ async fn an_installed_box_is_free() {
         "box_id": "b1", "kind": "shared", "zip_code": "04109", "address": "Market 1",
         "detailed_address": "left of the door", "latitude": 51.34, "longitude": 12.37,
         "service": "in_service", "out_of_service_reason": null, "room_id": null,
-        "installed_at": time(1).to_rfc3339(),
+        "installed_at": time(1).to_rfc3339(), "users": [],
     });
     assert_eq!(world.row("select * from boxes").await, expected);
 }

@@ -73,7 +73,7 @@ fn expected_feed() -> Vec<Value> {
         ("message_edited", "dan", edited_data),
         ("reaction_added", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
         ("reaction_removed", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
-        ("message_deleted", "bob", json!({ "message_id": "13" })),
+        ("message_deleted", "bob", json!({ "message_id": "13", "by_moderator": false })),
         ("room_closing_soon", "", json!({ "closes_at": closes_at(4) })),
         ("room_closed", "", json!({ "reason": "expired" })),
     ]

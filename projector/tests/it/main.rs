@@ -9,7 +9,9 @@ mod world;
 mod boxes;
 mod members;
 mod messages;
+mod moderation;
 mod reactions;
+mod room_moderation;
 mod rooms;
 
 mod alarms;

@@ -1,6 +1,7 @@
 //! Members who join, leave, are kicked and return.
 
 use domain::{RoomClosedReason, RoomEvent};
+use event_store::ActorRole;
 use serde_json::json;
 
 use crate::{
@@ -58,4 +59,24 @@ async fn a_rejoined_member_sits_last_and_own_messages_stay_read() {
     assert_eq!(bob, expected);
     assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
     assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 3 }));
+}
+
+#[tokio::test]
+async fn a_user_whose_kick_was_lifted_has_left_and_can_return() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
+    story.happens("b1", "ann", [kicked]);
+    world.project_story(&story).await;
+    let mut story = Story::from(6);
+    story.happens("b1", "mia", [RoomEvent::KickLifted { user_id: user("cleo") }.in_room(room("b1.1"))]);
+    story.commits[0].role = Some(ActorRole::Moderator);
+    let changes = world.project_story(&story).await;
+    assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "inside", "left"]);
+    assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 2 }));
+    assert!(changes.feed.iter().all(|row| row.by.is_none()), "members see a moderator");
+    let mut story = Story::from(7);
+    story.happens("b1", "cleo", [joined("b1.1", "cleo")]);
+    world.project_story(&story).await;
+    assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "inside", "inside"]);
 }

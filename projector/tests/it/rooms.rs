@@ -22,13 +22,14 @@ async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
         "closed_reason": null, "host": "ann", "member_count": 1, "max_members": 4, "locked": true,
         "step": "gathering", "opened_at": time(0).to_rfc3339(),
         "closes_at": (time(0) + TimeDelta::hours(3)).to_rfc3339(), "closed_at": null, "v": 1, "last_ordinal": 0,
-        "last_activity_at": time(2).to_rfc3339(), "last_message_at": null,
+        "last_activity_at": time(2).to_rfc3339(), "last_message_at": null, "title_by": "ann",
+        "slow_mode_seconds": 0, "pins": [], "invitations": [],
         "words": "'noo*' 'nood*' 'noodl*' 'noodle*' 'noodles':1 's:s1'",
     });
     assert_eq!(world.row("select * from rooms").await, expected);
     let expected = json!({
         "box_id": "b1", "room_id": "b1.1", "user_id": "ann", "standing": "inside",
-        "joined_at": time(2).to_rfc3339(), "seat": 1, "posts": 0,
+        "joined_at": time(2).to_rfc3339(), "seat": 1, "posts": 0, "co_host": false, "muted_until": null,
     });
     assert_eq!(world.row("select * from members").await, expected);
     let expected = json!({

@@ -24,7 +24,7 @@ async fn a_store_is_registered_changed_closed_and_opened() {
     let row = |name: &str, zip_code: &str, category: Option<&str>, open: bool| {
         let words = if name == "Thai" { "'tha*' 'thai':1" } else { "'tha*' 'thai':1 'two':2" };
         json!({
-            "store_id": "s1", "name": name, "zip_code": zip_code, "category": category, "open": open,
+            "store_id": "s1", "name": name, "zip_code": zip_code, "category": category, "open": open, "retired": false,
             "registered_at": time(1).to_rfc3339(), "words": words,
         })
     };
@@ -45,4 +45,8 @@ async fn a_store_is_registered_changed_closed_and_opened() {
     story.store("s1", [StoreEvent::StoreOpened {}]);
     world.project(StreamName::Store, &story.commits).await;
     assert_eq!(world.row(stores).await, row("Thai Two", "04103", Some("noodles"), true));
+    let mut story = Story::from(6);
+    story.store("s1", [StoreEvent::StoreRetired {}]);
+    world.project(StreamName::Store, &story.commits).await;
+    assert_eq!(world.row("select open, retired from stores").await, json!({ "open": false, "retired": true }));
 }

@@ -6,7 +6,8 @@ use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::DomainEvent;
 use domain::{
-    BoxEvent, BoxId, EventSequence, MessageId, OwnEvent, RoomEvent, RoomId, StoreEvent, TalkEvent, UserEvent, UserId,
+    BoxEvent, BoxId, EventSequence, FilterEvent, MessageId, OwnEvent, ReportEvent, RoomEvent, RoomId, StoreEvent,
+    TalkEvent, UserEvent, UserId,
     values::{BoxKind, ERASED},
 };
 use event_store::{
@@ -132,7 +133,12 @@ pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
             {
                 ERASED.clone_into(text);
             }
-            BoxEvent::Talk { event: TalkEvent::MessageEdited { body, .. }, .. } if acts => ERASED.clone_into(body),
+            BoxEvent::Talk { event: TalkEvent::MessageEdited { body: text, .. }, .. }
+            | BoxEvent::Room { event: RoomEvent::RoomChanged { title: Some(text), .. }, .. }
+                if acts =>
+            {
+                ERASED.clone_into(text);
+            }
             _ => {}
         }
     }
@@ -222,6 +228,14 @@ impl Story {
         self.add("ops", Content::Store { store_id: store_id.parse().expect("a store id"), events: events.into() })
     }
 
+    pub(crate) fn filters<const N: usize>(&mut self, events: [FilterEvent; N]) -> u64 {
+        self.add("ops", Content::Filters { events: events.into() })
+    }
+
+    pub(crate) fn report<const N: usize>(&mut self, report_id: &str, events: [ReportEvent; N]) -> u64 {
+        self.add("ops", Content::Report { report_id: report_id.parse().expect("a report id"), events: events.into() })
+    }
+
     pub(crate) fn add(&mut self, actor: &str, content: Content) -> u64 {
         let sequence = self.next;
         self.next += 1;
@@ -233,6 +247,7 @@ impl Story {
             actor: user(actor),
             at: time(sequence),
             traceparent: None,
+            reason: None,
             content,
         });
         sequence

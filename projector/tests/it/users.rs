@@ -34,7 +34,8 @@ async fn a_user_has_a_nickname_and_preferences() {
     world.project(StreamName::User, &story.commits).await;
     let row = json!({
         "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {},
-        "share_read_markers": true, "quiet_hours": null,
+        "share_read_markers": true, "quiet_hours": null, "suspended_at": null, "suspended_until": null,
+        "suspension_reason": null,
     });
     assert_eq!(world.row("select * from users").await, row);
     let mut story = Story::from(3);
@@ -86,6 +87,16 @@ async fn quiet_hours_are_set_replaced_and_removed() {
 }
 
 #[tokio::test]
+async fn a_user_who_was_never_registered_is_erased() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    let users = "select user_id || ' ' || coalesce(nickname, 'erased') from users";
+    assert_eq!(world.texts(users).await, ["ann erased"]);
+}
+
+#[tokio::test]
 async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
     let mut world = World::start().await;
     let muted = |id: &str| UserEvent::RoomMuted { room_id: room(id) };
@@ -110,6 +121,30 @@ async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
 }
 
 #[tokio::test]
+async fn users_are_blocked_and_unblocked() {
+    let mut world = World::start().await;
+    let blocked = |id: &str| UserEvent::UserBlocked { user_id: user(id) };
+    let unblocked = |id: &str| UserEvent::UserUnblocked { user_id: user(id) };
+    let mut story = Story::new();
+    for id in ["ann", "bob"] {
+        story.user(id, [registered(id)]);
+        story.user(id, [blocked("cem"), blocked("zoe")]);
+    }
+    story.user("ann", [unblocked("zoe")]);
+    let changes = world.project(StreamName::User, &story.commits).await;
+    let all = "select user_id || ' ' || blocked from blocks order by 1";
+    assert_eq!(world.texts(all).await, ["ann cem", "bob cem", "bob zoe"]);
+    assert_eq!(changes.stale_alarms, [user("ann"), user("bob")].into(), "they learn of it on live connections");
+    let row = json!({ "user_id": "ann", "blocked": "cem", "blocked_at": time(2).to_rfc3339() });
+    assert_eq!(world.row("select * from blocks where user_id = 'ann'").await, row);
+    let mut story = Story::from(6);
+    story.user("ann", [unblocked("cem"), blocked("cem"), blocked("bob")]);
+    story.user("bob", [blocked("ann"), UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.texts(all).await, ["ann bob", "ann cem"]);
+}
+
+#[tokio::test]
 async fn an_erased_user_keeps_the_id() {
     let mut world = World::start().await;
     let mut story = Story::new();
@@ -129,4 +164,46 @@ async fn an_erased_user_keeps_the_id() {
     let row = json!({ "nickname": null, "notification_preferences": {} });
     assert_eq!(world.row("select nickname, notification_preferences from users where user_id = 'ann'").await, row);
     assert_eq!(world.texts("select user_id from devices").await, ["bob"]);
+}
+
+const SUSPENSION: &str = "select suspended_at, suspended_until, suspension_reason from users";
+
+#[tokio::test]
+async fn a_suspension_is_shown_with_its_end_and_reason_until_it_is_ended() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [registered("ann")]);
+    story.user("ann", [UserEvent::UserSuspended { until: None }]);
+    story.commits[1].reason = Some("spam".to_owned());
+    world.project(StreamName::User, &story.commits).await;
+    let suspended = |at: u64, until: Option<u64>, reason: Option<&str>| {
+        json!({
+            "suspended_at": time(at).to_rfc3339(), "suspended_until": until.map(|until| time(until).to_rfc3339()),
+            "suspension_reason": reason,
+        })
+    };
+    assert_eq!(world.row(SUSPENSION).await, suspended(2, None, Some("spam")));
+    let mut story = Story::from(3);
+    story.user("ann", [UserEvent::UserSuspended { until: Some(time(900)) }]);
+    // The account of a moderator is no user.
+    story.user("mia", [UserEvent::UserSuspended { until: None }]);
+    story.user("mia", [UserEvent::UserReinstated {}]);
+    story.user("ann", [UserEvent::PasswordResetIssued { expires_at: time(900) }]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.row(SUSPENSION).await, suspended(3, Some(900), None));
+    for event in [UserEvent::UserReinstated {}, UserEvent::UserErased {}] {
+        let mut story = Story::from(7);
+        story.user("ann", [UserEvent::UserSuspended { until: None }]);
+        story.user("ann", [event]);
+        let mut world = World::start().await;
+        let mut first = Story::new();
+        first.user("ann", [registered("ann")]);
+        for _ in 2..7 {
+            first.add("ann", Content::Claim);
+        }
+        world.project(StreamName::User, &first.commits).await;
+        world.project(StreamName::User, &story.commits).await;
+        let none = json!({ "suspended_at": null, "suspended_until": null, "suspension_reason": null });
+        assert_eq!(world.row(SUSPENSION).await, none);
+    }
 }

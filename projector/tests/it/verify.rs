@@ -27,6 +27,10 @@ insert into author_erasures values ('box-1', 4, 'b1', 'zoe');
 insert into alarms_read values ('bob', 'box-1', 3);
 insert into devices values ('ann', 'phone', 'fcm', 'token', 'en', '2026-03-01T12:00:00Z');
 insert into muted_rooms values ('ann', 'b1.1');
+insert into blocks values ('ann', 'bob', '2026-03-01T12:00:00Z');
+insert into filters values ('spam', 'word', 'soup', 'mask', '2026-03-01T12:00:00Z');
+insert into reports values ('r-1', 'ann', 'bob', null, null, null, 'spam', null, '2026-03-01T12:00:00Z', 'open', null,
+  null, null, null, null, false);
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
 
@@ -90,13 +94,16 @@ async fn a_wrong_row_is_found_in_every_table() {
         ("alarms", "kind = 'reply'"),
         ("alarms_read", "up_to = 4"),
         ("author_erasures", "box_id = 'b2'"),
+        ("blocks", "blocked = 'zoe'"),
         ("boxes", "address = 'elsewhere'"),
         ("devices", "target = 'another'"),
+        ("filters", "pattern = 'another'"),
         ("members", "seat = 9"),
         ("muted_rooms", "room_id = 'b1.9'"),
         ("messages", "body = 'changed' where body = 'message 7' and box_id = 'b1'"),
         ("quarantined_boxes", "reason = 'another'"),
         ("read_markers", "message_id = 1"),
+        ("reports", "state = 'closed'"),
         ("room_events", "data = '{}' where v = 3 and box_id = 'b2'"),
         ("rooms", "last_ordinal = 1"),
         ("stores", "open = not open"),
@@ -118,7 +125,7 @@ async fn a_wrong_row_is_found_in_every_table() {
             assert!(text.contains("another") && !without.contains("another"), "{without}");
             assert!(without.contains("differing: target"), "{without}");
         }
-        if ["alarms", "muted_rooms"].contains(&table) {
+        if ["alarms", "blocks", "muted_rooms"].contains(&table) {
             // The changed column is a part of the key.
             assert_eq!(found.differences, 2, "{text}");
         } else {
@@ -262,12 +269,13 @@ async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
     let (world, sample) = two().await;
     let fresh = async || verify_fresh(&world.database, &sample.log, 1, Limits::default()).await.expect("a comparison");
     // The rows that no event has caused.
-    assert_eq!(fresh().await.differences, 7);
+    assert_eq!(fresh().await.differences, 10);
     run(
         &world.database,
         1,
         "delete from alarms; delete from author_erasures; delete from alarms_read; delete from devices;
-         delete from muted_rooms; delete from quarantined_boxes; delete from parked_events",
+         delete from muted_rooms; delete from blocks; delete from filters; delete from reports;
+         delete from quarantined_boxes; delete from parked_events",
     )
     .await;
     assert!(fresh().await.is_equal());

@@ -13,6 +13,7 @@ use crate::{
     location::Location,
     page::{Limit, Page},
     position::MinPosition,
+    private_boxes::viewer,
     problems::ListProblems,
     reader::Reader,
     schemas,
@@ -42,24 +43,29 @@ pub(crate) struct ListBoxes {
     cursor: Option<String>,
 }
 
-/// Lists boxes.
+/// Lists boxes. A private box is listed for its users only.
 #[utoipa::path(
     get, path = "/boxes", tag = "boxes", operation_id = "list_boxes",
     params(ListBoxes, MinPosition),
     responses((status = 200, description = "A page of boxes", body = Page<BoxView>), ListProblems)
 )]
 pub(crate) async fn list_boxes(
-    _: AsPerson,
+    AsPerson(caller): AsPerson,
     Query(query): Query<ListBoxes>,
     reader: Reader,
 ) -> Result<Json<Page<BoxView>>, Error> {
+    let viewer = viewer(&caller);
     match query.near {
-        Some(location) => nearest_first(query, location, reader).await,
-        None => newest_first(query, reader).await,
+        Some(location) => nearest_first(query, location, viewer.as_deref(), reader).await,
+        None => newest_first(query, viewer.as_deref(), reader).await,
     }
 }
 
-async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<BoxView>>, Error> {
+async fn newest_first(
+    query: ListBoxes,
+    viewer: Option<&str>,
+    mut reader: Reader,
+) -> Result<Json<Page<BoxView>>, Error> {
     const LIST: &str = "boxes";
     let after: Option<(Moment, BoxId)> = cursor::decode(LIST, query.cursor.as_deref())?;
     let boxes = query_as!(
@@ -76,6 +82,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
             b.room_id,
             b.out_of_service_reason,
             b.kind as "kind: BoxKind",
+            null::jsonb as "users: sqlx::types::Json<Vec<String>>",
             b.zip_code,
             b.address,
             b.detailed_address,
@@ -89,6 +96,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
                 select b.box_id from boxes b
                 where b.service = 'in_service' and b.room_id is null and $2::bool is not false and $1::text is null
                     and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                    and ($6::text is null or b.kind <> 'private' or b.users ? $6)
                 order by b.installed_at desc, b.box_id
                 limit $5
             )
@@ -97,6 +105,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
                 select b.box_id from boxes b
                 where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and $1::text is null
                     and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                    and ($6::text is null or b.kind <> 'private' or b.users ? $6)
                 order by b.installed_at desc, b.box_id
                 limit $5
             )
@@ -105,6 +114,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
                 select b.box_id from boxes b
                 where b.service = 'in_service' and b.room_id is null and $2::bool is not false and b.zip_code = $1
                     and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                    and ($6::text is null or b.kind <> 'private' or b.users ? $6)
                 order by b.installed_at desc, b.box_id
                 limit $5
             )
@@ -113,6 +123,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
                 select b.box_id from boxes b
                 where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and b.zip_code = $1
                     and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                    and ($6::text is null or b.kind <> 'private' or b.users ? $6)
                 order by b.installed_at desc, b.box_id
                 limit $5
             )
@@ -126,20 +137,26 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
         after.as_ref().map_or(Moment::LAST, |(installed_at, _)| *installed_at).0,
         after.as_ref().map_or("", |(_, box_id)| box_id.as_str()),
         query.limit.rows(),
+        viewer,
     )
     .fetch_all(&mut *reader)
     .await?;
     Ok(Json(Page::cut(boxes, query.limit, LIST, |last| (Moment(last.installed_at), last.box_id.clone()))))
 }
 
-async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader) -> Result<Json<Page<BoxView>>, Error> {
+async fn nearest_first(
+    query: ListBoxes,
+    location: Location,
+    viewer: Option<&str>,
+    mut reader: Reader,
+) -> Result<Json<Page<BoxView>>, Error> {
     // Distances from another location are another list.
     let list = format!("boxes near {},{}", location.latitude(), location.longitude());
     let after: Option<(Distance, BoxId)> = cursor::decode(&list, query.cursor.as_deref())?;
     // Boxes of one postal code are few, and all are compared.
     let reach = match &query.zip_code {
         Some(_) => None,
-        None => reach(&query, location, after.as_ref(), &mut reader).await?,
+        None => reach(&query, location, after.as_ref(), viewer, &mut reader).await?,
     };
     let area = location.area(reach);
     let boxes = query_as!(
@@ -156,6 +173,7 @@ async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader)
             b.room_id,
             b.out_of_service_reason,
             b.kind as "kind: BoxKind",
+            null::jsonb as "users: sqlx::types::Json<Vec<String>>",
             b.zip_code,
             b.address,
             b.detailed_address,
@@ -194,6 +212,7 @@ async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader)
             ))) as m
         ) as distance
         where (distance.m, b.box_id) > ($3, $4)
+            and ($12::text is null or b.kind <> 'private' or b.users ? $12)
         order by distance.m, b.box_id
         limit $5
         "#,
@@ -208,6 +227,7 @@ async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader)
         &area.east,
         area.south,
         area.north,
+        viewer,
     )
     .fetch_all(&mut *reader)
     .await?;
@@ -221,6 +241,7 @@ async fn reach(
     query: &ListBoxes,
     location: Location,
     after: Option<&(Distance, BoxId)>,
+    viewer: Option<&str>,
     reader: &mut Reader,
 ) -> Result<Option<f64>, Error> {
     let reach = query_scalar!(
@@ -242,6 +263,7 @@ async fn reach(
                     ) as distance
                     where b.service = 'in_service' and b.room_id is null and $1::bool is not false
                         and (distance.m, b.box_id) > ($2, $3)
+                        and ($8::text is null or b.kind <> 'private' or b.users ? $8)
                     order by point(b.longitude, b.latitude) <-> point(origin.longitude, $4)
                     limit $7
                 )
@@ -258,6 +280,7 @@ async fn reach(
                     ) as distance
                     where not (b.service = 'in_service' and b.room_id is null) and $1::bool is not true
                         and (distance.m, b.box_id) > ($2, $3)
+                        and ($8::text is null or b.kind <> 'private' or b.users ? $8)
                     order by point(b.longitude, b.latitude) <-> point(origin.longitude, $4)
                     limit $7
                 )
@@ -274,6 +297,7 @@ async fn reach(
         location.longitude(),
         &location.longitudes(),
         query.limit.rows(),
+        viewer,
     )
     .fetch_optional(&mut **reader)
     .await?;

@@ -1,6 +1,6 @@
 //! Alarms of connected users: their frames, and reading those whose notifications may have been lost.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
@@ -56,6 +56,18 @@ pub(super) enum AlarmItem {
     Erasure(Erasure),
 }
 
+impl Alarm {
+    /// Returns true if the alarm, or a part of it, is by a user that its user has blocked. The count of reactions has
+    /// all users.
+    pub(super) fn may_be_of(&self, blocked: &BTreeSet<UserId>) -> bool {
+        match self.kind.as_str() {
+            "reaction" => !blocked.is_empty(),
+            "reply" | "mention" | "message_after_silence" => self.by.as_ref().is_some_and(|by| blocked.contains(by)),
+            _ => false,
+        }
+    }
+}
+
 impl AlarmItem {
     pub(super) fn change(&self) -> Change {
         match self {
@@ -107,6 +119,8 @@ pub(super) struct AlarmPage {
     pub(super) partial: BTreeMap<UserId, Positions>,
     /// The unread alarms of each user.
     pub(super) unread: HashMap<String, Unread>,
+    /// The users that each user has blocked, if any.
+    pub(super) blocked: HashMap<String, BTreeSet<UserId>>,
 }
 
 /// The places after which alarms are read, column by column.
@@ -140,31 +154,35 @@ impl Feeds {
         let erasures = floors.erasures(&mut connection).await?;
         let users: Vec<String> = wanted.iter().map(|(user, _)| user.to_string()).collect();
         let unread = Unread::of(&mut connection, &users).await?;
+        let blocked = blocked(&mut connection, &users).await?;
         let mut partial = BTreeMap::new();
         for items in [&alarms, &erasures] {
             add_partial(&mut partial, items);
         }
-        Ok(AlarmPage { items: alarms.into_iter().chain(erasures).collect(), partial, unread })
+        Ok(AlarmPage { items: alarms.into_iter().chain(erasures).collect(), partial, unread, blocked })
     }
 }
 
 impl Floors {
     async fn alarms(&self, connection: &mut PgConnection) -> Result<Vec<(UserId, AlarmItem)>, Error> {
         let rows = query!(
-            "
-            select a.user_id, a.kind, a.at, a.room_id, a.message_id::text, a.by, a.stream, a.position, a.count,
-                a.changed, a.withdrawn
+            r#"
+            select a.user_id as "user_id!", a.kind as "kind!", a.at as "at!", a.room_id as "room_id!",
+                a.message_id::text, a.by, a.stream as "stream!", a.position as "position!",
+                coalesce(a.count, 0) as "count!", a.changed as "changed!",
+                -- to the user, what blocked users have caused alone does not stand
+                (a.withdrawn is not null or not a.is_shown) as "is_withdrawn!"
             from unnest($1::text[], $2::text[], $3::bigint[]) as wanted (user_id, stream, floor)
             cross join lateral (
                 select *
-                from alarms f
+                from shown_alarms f
                 where f.user_id = wanted.user_id and f.stream = wanted.stream and f.changed > wanted.floor
                 order by f.changed
                 -- all changes of one event, so that the next read continues after it
                 fetch first ($4) rows with ties
             ) as a
             order by a.at, a.position
-            ",
+            "#,
             &self.users,
             &self.streams,
             &self.positions,
@@ -184,7 +202,7 @@ impl Floors {
                 position: row.position,
                 count: row.count,
                 changed: row.changed,
-                is_withdrawn: row.withdrawn.is_some(),
+                is_withdrawn: row.is_withdrawn,
                 is_released: false,
             };
             Some((row.user_id.parse().ok()?, AlarmItem::Alarm(alarm)))
@@ -228,6 +246,21 @@ impl Floors {
         });
         Ok(read.collect())
     }
+}
+
+/// Returns the users that each of these users has blocked, if any.
+async fn blocked(
+    connection: &mut PgConnection,
+    users: &[String],
+) -> Result<HashMap<String, BTreeSet<UserId>>, sqlx::Error> {
+    let rows = query!(
+        r#"select user_id, array_agg(blocked) as "blocked!" from blocks where user_id = any($1) group by user_id"#,
+        users,
+    )
+    .fetch_all(connection)
+    .await?;
+    let parsed = |ids: Vec<String>| ids.iter().filter_map(|id| id.parse().ok()).collect();
+    Ok(rows.into_iter().map(|row| (row.user_id, parsed(row.blocked))).collect())
 }
 
 /// Adds the users and streams of which there are further items, with the lowest position that all reads have reached.

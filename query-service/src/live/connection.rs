@@ -29,7 +29,7 @@ use super::{
 use crate::metrics::METRICS;
 
 /// The timeout for the hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The delay before a failed read of a feed is repeated.
 const RETRY: Duration = Duration::from_secs(1);

@@ -238,6 +238,12 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false)]
         up_to: Option<&'a str>,
     },
+    /// The users that the user has blocked, at the beginning if there are any, and after each change. Replaces the
+    /// earlier ones: a connection begins without any.
+    Blocks {
+        #[schema(schema_with = schemas::users)]
+        users: &'a BTreeSet<UserId>,
+    },
     /// All open rooms that the user is a member of. Sent once.
     MyRooms {
         #[schema(schema_with = schemas::unread_by_room)]

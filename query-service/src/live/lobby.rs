@@ -163,7 +163,9 @@ impl Lobby {
                 LobbyArea::ZipCode(zip_code) => (Some(zip_code.as_str()), None),
                 LobbyArea::Around { .. } => (None, area.around()),
             };
-            let filter = Filter { zip_code, ..Filter::default() };
+            // All followers of an area see the same rooms, so those of private boxes are not among them: no user has an
+            // empty id.
+            let filter = Filter { zip_code, store_id: None, viewer: Some("") };
             match around {
                 Some(around) => nearest(&filter, around, None, MAX_ROOMS, &mut connection).await?,
                 None => newest(&filter, Some(RoomStatus::Open), None, MAX_ROOMS, &mut connection).await?,

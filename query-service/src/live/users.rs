@@ -147,12 +147,16 @@ impl Users {
     pub(super) fn on_alarm(&self, user: &UserId, alarm: Alarm) {
         let mut present = self.present();
         if let Some(connected_user) = present.get(user) {
+            if connected_user.may_have_blocked(&alarm) {
+                present.mark_alarms_stale([user], Instant::now());
+                return;
+            }
             connected_user.send_alarm(&AlarmItem::Alarm(alarm));
             present.schedule_unread_alarms(&connected_user, Instant::now());
         }
     }
 
-    /// Schedules a read of a user's alarms.
+    /// Schedules a read of a user's alarms, and of the users that the user has blocked.
     pub(super) fn on_stale_alarms(&self, user: &UserId) {
         let mut present = self.present();
         if present.get(user).is_some() {
@@ -217,9 +221,13 @@ impl Users {
         let positions = positions_of(&checkpoints);
         for chunk in users.chunks(CHUNK) {
             let wanted = chunk.iter().map(|connected_user| (connected_user.id(), connected_user.floor(&positions)));
-            let page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
+            let mut page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
             let by_id: BTreeMap<&UserId, &Arc<ConnectedUser>> =
                 chunk.iter().map(|connected_user| (connected_user.id(), connected_user)).collect();
+            for connected_user in chunk {
+                let blocked = page.blocked.remove(connected_user.id().as_str());
+                connected_user.set_blocked(blocked.unwrap_or_default());
+            }
             for (user, item) in &page.items {
                 if let Some(connected_user) = by_id.get(user) {
                     connected_user.send_alarm(item);

@@ -97,19 +97,20 @@ async fn alarms(
         r#"
         select
             a.stream || '-' || a.position || '-' || a.kind as "id!",
-            a.kind as "kind: AlarmKind",
-            a.at,
-            a.room_id,
+            a.kind as "kind!: AlarmKind",
+            a.at as "at!",
+            a.room_id as "room_id!",
             a.message_id::text,
             a.by,
-            a.count,
+            a.count as "count!",
             a.latest <= coalesce(r.up_to, 0) as "read!",
-            a.box_id,
-            a.position
-        from alarms a
+            a.box_id as "box_id!",
+            a.position as "position!"
+        from shown_alarms a
         left join alarms_read r on r.user_id = a.user_id and r.stream = a.stream
         where a.user_id = $1
             and a.withdrawn is null
+            and a.is_shown
             and ($6::bool is null or a.latest <= r.up_to)
             and (
                 $2::timestamptz is null
@@ -141,25 +142,27 @@ async fn unread_alarms(
         r#"
         select
             a.stream || '-' || a.position || '-' || a.kind as "id!",
-            a.kind as "kind: AlarmKind",
-            a.at,
-            a.room_id,
+            a.kind as "kind!: AlarmKind",
+            a.at as "at!",
+            a.room_id as "room_id!",
             a.message_id::text,
             a.by,
-            a.count,
+            a.count as "count!",
             false as "read!",
-            a.box_id,
-            a.position
+            a.box_id as "box_id!",
+            a.position as "position!"
         from checkpoints c
         left join alarms_read r on r.user_id = $1 and r.stream = c.stream
         cross join lateral (
             select *
-            from alarms f
+            from shown_alarms f
             where f.user_id = $1
                 and f.stream = c.stream
+                and f.latest_of_all > coalesce(r.up_to, 0)
                 and f.latest > coalesce(r.up_to, 0)
                 and f.withdrawn is null
-            order by f.latest desc
+                and f.is_shown
+            order by f.latest_of_all desc
             limit $6
         ) as a
         where c.stream like 'box-%'

@@ -107,7 +107,8 @@ pub(crate) async fn list_my_rooms(
                     'author', m.author,
                     'preview', left(m.body, $5::int + 1),
                     'erased', m.erased,
-                    'posted_at', m.posted_at
+                    'posted_at', m.posted_at,
+                    'blocked', m.author in (select b.blocked from blocks b where b.user_id = $1)
                 )
                 from messages m
                 where m.box_id = r.box_id and m.room_id = r.room_id

@@ -1,7 +1,7 @@
 //! The membership check for empty results: no such room, no member, or truly empty.
 
 use domain::{RoomId, UserId};
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 
 use crate::{error::Error, views::Standing};
 
@@ -38,4 +38,25 @@ pub(crate) async fn require_inside(
         Some(Standing::Kicked) => Err(Error::Kicked),
         Some(Standing::Left) | None => Err(Error::NotAMember),
     }
+}
+
+/// Rejects callers who are neither the host nor a co-host.
+pub(crate) async fn require_moderator(
+    connection: &mut PgConnection,
+    room_id: &RoomId,
+    user_id: &UserId,
+) -> Result<(), Error> {
+    require_inside(&mut *connection, room_id, user_id).await?;
+    let is_moderator = query_scalar!(
+        r#"
+        select (m.co_host or r.host = m.user_id) as "is_moderator!"
+        from members m
+        join rooms r on r.box_id = m.box_id and r.room_id = m.room_id
+        where m.box_id = $1 and m.room_id = $2 and m.user_id = $3
+        "#,
+        room_id.box_id().as_str(),
+        room_id.to_string(),
+        user_id.as_str(),
+    );
+    if is_moderator.fetch_one(connection).await? { Ok(()) } else { Err(Error::NotTheHost) }
 }

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     rooms::find::{Around, Filter, nearest_within, reach},
     search::over_budget,
-    views::{ClosedReason, RoomStatus, RoomView, Step},
+    views::{ClosedReason, Pins, RoomStatus, RoomView, Step},
 };
 
 /// The numbers of rooms, the first of a list, that are compared one by one before the indexes are asked.
@@ -107,6 +107,10 @@ impl RoomSearch<'_> {
                         where r.status = 'open' and ($1::text is null or $1 = 'open')
                             and ($2::text is null or r.zip_code = $2) and ($3::text is null or r.store_id = $3)
                             and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                            and not exists (
+                                select from boxes b
+                                where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                            )
                         order by r.opened_at desc, r.room_id
                         limit $6
                     )
@@ -116,6 +120,10 @@ impl RoomSearch<'_> {
                         where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                             and ($2::text is null or r.zip_code = $2) and ($3::text is null or r.store_id = $3)
                             and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                            and not exists (
+                                select from boxes b
+                                where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                            )
                         order by r.opened_at desc, r.room_id
                         limit $6
                     )
@@ -145,6 +153,7 @@ impl RoomSearch<'_> {
             limit,
             self.search.tsquery(),
             self.rows,
+            self.filter.viewer,
         )
         .fetch_one(&mut *self.connection)
         .await
@@ -214,6 +223,10 @@ impl RoomSearch<'_> {
                 -- expressions, so that only the indexes of words are used
                 where ($3::text is null or r.zip_code || '' = $3) and ($4::text is null or r.store_id || '' = $4)
                     and r.opened_at <= $5 and (r.opened_at < $5 or r.room_id > $6)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $9::text
+                    )
                     and (
                         r.words || '''.'':1'::tsvector
                         || coalesce((select s.words from stores s where s.store_id = r.store_id), '')
@@ -232,6 +245,7 @@ impl RoomSearch<'_> {
             after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
             self.search.tsquery(),
             self.rows,
+            self.filter.viewer,
         )
         .fetch_all(&mut *self.connection)
         .await
@@ -260,7 +274,9 @@ impl RoomSearch<'_> {
                 r.closes_at,
                 r.closed_at,
                 r.v,
-                null::float8 as distance_m
+            r.slow_mode_seconds,
+            null::jsonb as "pinned: Pins",
+            null::float8 as distance_m
             from unnest($1::text[]) with ordinality as found (room_id, place)
             -- a room id begins with its box id
             join rooms r on r.box_id = split_part(found.room_id, '.', 1) and r.room_id = found.room_id

@@ -6,16 +6,18 @@ use sqlx::{PgConnection, query_as, query_scalar};
 use crate::{
     cursor::{Distance, Moment},
     location::{Location, Radius},
-    views::{ClosedReason, RoomStatus, RoomView, Step},
+    views::{ClosedReason, Pins, RoomStatus, RoomView, Step},
 };
 
 /// The restriction of a list to some rooms.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Filter<'a> {
     /// The postal code of the box when the room was opened.
     pub(crate) zip_code: Option<&'a str>,
     /// The store.
     pub(crate) store_id: Option<&'a str>,
+    /// The user whose private boxes are shown, beside all shared ones. None shows all boxes, to operators.
+    pub(crate) viewer: Option<&'a str>,
 }
 
 /// A circle on the globe.
@@ -56,6 +58,8 @@ pub(crate) async fn newest(
             r.closes_at,
             r.closed_at,
             r.v,
+            r.slow_mode_seconds,
+            null::jsonb as "pinned: Pins",
             null::float8 as distance_m
         from (
             -- a branch for each index: the conditions on parameters alone switch off those that do not apply
@@ -64,6 +68,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and $2::text is null and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -73,6 +81,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and $2::text is null and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -82,6 +94,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and r.zip_code = $2 and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -91,6 +107,10 @@ pub(crate) async fn newest(
                 where r.status = 'open' and ($1::text is null or $1 = 'open')
                     and r.zip_code = $2 and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -100,6 +120,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and $2::text is null and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -109,6 +133,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and $2::text is null and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -118,6 +146,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and r.zip_code = $2 and $3::text is null
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -127,6 +159,10 @@ pub(crate) async fn newest(
                 where r.status = 'closed' and ($1::text is null or $1 = 'closed')
                     and r.zip_code = $2 and r.store_id = $3
                     and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                    and not exists (
+                        select from boxes b
+                        where b.box_id = r.box_id and b.kind = 'private' and not b.users ? $7::text
+                    )
                 order by r.opened_at desc, r.room_id
                 limit $6
             )
@@ -141,6 +177,7 @@ pub(crate) async fn newest(
         after.map_or(Moment::LAST, |(opened_at, _)| *opened_at).0,
         after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
         rows,
+        filter.viewer,
     )
     .fetch_all(connection)
     .await
@@ -192,6 +229,8 @@ pub(crate) async fn nearest_within(
             r.closes_at,
             r.closed_at,
             r.v,
+            r.slow_mode_seconds,
+            null::jsonb as "pinned: Pins",
             distance.m as distance_m
         from unnest($8::float8[], $9::float8[]) as area (west, east)
         join boxes b on b.room_id is not null
@@ -209,6 +248,7 @@ pub(crate) async fn nearest_within(
             and ($2::text is null or r.store_id = $2)
             and (distance.m, r.room_id) > ($3, $4)
             and distance.m <= $12
+            and ($14::text is null or b.kind <> 'private' or b.users ? $14)
             -- a token between title and name, so that no phrase is found across them
             and ($13::text is null or (
                 r.words || '''.'':1'::tsvector
@@ -230,6 +270,7 @@ pub(crate) async fn nearest_within(
         area.north,
         radius,
         words,
+        filter.viewer,
     )
     .fetch_all(connection)
     .await
@@ -267,6 +308,7 @@ pub(crate) async fn reach(
                     and point(b.longitude, b.latitude) <@ box(point(area.west, $11), point(area.east, $12))
                     and ($1::text is null or r.zip_code = $1)
                     and ($2::text is null or r.store_id = $2)
+                    and ($13::text is null or b.kind <> 'private' or b.users ? $13)
                     and (distance.m, r.room_id) > ($3, $4)
                 order by point(b.longitude, b.latitude) <-> point(origin.longitude, $5)
                 limit $8
@@ -288,6 +330,7 @@ pub(crate) async fn reach(
         &within.east,
         within.south,
         within.north,
+        filter.viewer,
     )
     .fetch_optional(connection)
     .await

@@ -16,6 +16,7 @@ use crate::{
     location::{Location, Radius},
     page::{Limit, Page},
     position::MinPosition,
+    private_boxes::viewer,
     problems::SearchProblems,
     reader::ReadModel,
     rooms::{
@@ -68,10 +69,11 @@ enum Start {
 }
 
 impl ListRooms {
-    fn filter(&self) -> Filter<'_> {
+    fn filter<'a>(&'a self, viewer: Option<&'a str>) -> Filter<'a> {
         Filter {
             zip_code: self.zip_code.as_ref().map(ZipCode::as_str),
             store_id: self.store_id.as_ref().map(StoreId::as_str),
+            viewer,
         }
     }
 
@@ -107,7 +109,8 @@ impl ListRooms {
     }
 }
 
-/// Lists rooms, for every signed-in user.
+/// Lists rooms, for every signed-in user. Rooms on private boxes are listed only for their users, for moderators and
+/// for operators.
 ///
 /// With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
 #[utoipa::path(
@@ -124,10 +127,14 @@ pub(crate) async fn list_rooms(
     let start = query.start()?;
     if let Some(Words(words)) = query.q.take() {
         let permit = app.searches.acquire(&caller.user_id).await?;
-        return permit.run(async move |deadline| search(&words, query, start, read_model, deadline).await).await;
+        let viewer = viewer(&caller);
+        return permit
+            .run(async move |deadline| search(&words, query, start, viewer, read_model, deadline).await)
+            .await;
     }
     let mut reader = read_model.read().await?;
-    let (filter, rows) = (query.filter(), query.limit.rows());
+    let viewer = viewer(&caller);
+    let (filter, rows) = (query.filter(viewer.as_deref()), query.limit.rows());
     let rooms = match start {
         Start::Newest(after) => newest(&filter, query.status, after.as_ref(), rows, &mut reader).await?,
         Start::Nearest(around, after) => nearest(&filter, around, after.as_ref(), rows, &mut reader).await?,
@@ -139,11 +146,12 @@ async fn search(
     words: &Search,
     query: ListRooms,
     start: Start,
+    viewer: Option<String>,
     read_model: ReadModel,
     deadline: Instant,
 ) -> Result<Json<Page<RoomView>>, Error> {
     let mut reader = read_model.search().await?;
-    let (filter, rows) = (query.filter(), query.limit.rows());
+    let (filter, rows) = (query.filter(viewer.as_deref()), query.limit.rows());
     let search = RoomSearch { search: words, filter, rows, deadline, connection: &mut reader };
     let rooms = match start {
         Start::Newest(after) => search.newest(query.status, after.as_ref()).await?,

@@ -58,6 +58,8 @@ pub(crate) async fn list_members(
             m.user_id,
             u.nickname as "nickname?",
             m.user_id = r.host as "host!",
+            m.co_host,
+            case when r.status = 'open' and m.muted_until > now() then m.muted_until end as muted_until,
             m.joined_at,
             case when $6 and r.status = 'open' and u.share_read_markers then k.message_id::text end as read_up_to,
             m.seat

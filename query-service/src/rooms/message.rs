@@ -72,7 +72,8 @@ pub(crate) async fn show_message(
             m.body is null as "deleted!",
             m.reactions as "reactions: Reactions",
             m.mentions as "mentions: sqlx::types::Json<Vec<String>>",
-            m.mentions_all
+            m.mentions_all,
+            m.author in (select b.blocked from blocks b where b.user_id = $3) as "blocked!"
         from members me
         join messages q on q.box_id = me.box_id and q.room_id = me.room_id and q.message_id = $4
         -- a reply has a greater id than the message that it replies to

@@ -155,7 +155,8 @@ async fn read(
             m.body is null as "deleted!",
             m.reactions as "reactions!: Reactions",
             m.mentions as "mentions!: sqlx::types::Json<Vec<String>>",
-            m.mentions_all as "mentions_all!"
+            m.mentions_all as "mentions_all!",
+            m.author in (select b.blocked from blocks b where b.user_id = $3) as "blocked!"
         from mine
         cross join lateral (
             (

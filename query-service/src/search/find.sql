@@ -11,7 +11,8 @@ select
     false as "deleted!",
     found.reactions as "reactions!: Reactions",
     found.mentions as "mentions!: sqlx::types::Json<Vec<String>>",
-    found.mentions_all as "mentions_all!"
+    found.mentions_all as "mentions_all!",
+    found.author in (select b.blocked from blocks b where b.user_id = $1) as "blocked!"
 from unnest($2::text[]) as part (words)
 cross join lateral (
     select *

@@ -52,7 +52,7 @@ pub(crate) async fn list_stores(
     let stores = query_as!(
         StoreView,
         "
-        select store_id, name, zip_code, category, open, registered_at
+        select store_id, name, zip_code, category, open, retired, registered_at
         from stores
         where ($1::text is null or zip_code = $1)
             and ($2::timestamptz is null or registered_at <= $2 and (registered_at < $2 or store_id > $3))

@@ -27,7 +27,7 @@ pub(crate) async fn show_store(
     query_as!(
         StoreView,
         "
-        select store_id, name, zip_code, category, open, registered_at
+        select store_id, name, zip_code, category, open, retired, registered_at
         from stores
         where store_id = $1
         ",

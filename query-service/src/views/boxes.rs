@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::schemas;
@@ -28,7 +29,7 @@ pub(crate) enum BoxStatus {
 pub(crate) enum BoxKind {
     /// All users.
     Shared,
-    /// The residents of a building.
+    /// The users that an operator has allowed.
     Private,
 }
 
@@ -50,6 +51,10 @@ pub(crate) struct BoxView {
     pub(crate) out_of_service_reason: Option<String>,
     /// The group of users that may use the box.
     pub(crate) kind: BoxKind,
+    /// The ids of the users who may use the box while it is private. Only in the response about one box, for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>, max_items = 500)]
+    pub(crate) users: Option<Json<Vec<String>>>,
     /// Postal code.
     #[schema(schema_with = schemas::zip_code)]
     pub(crate) zip_code: String,

@@ -156,6 +156,22 @@ pub(crate) struct LastMessageView {
     pub(crate) erased: bool,
     /// The time of posting.
     pub(crate) posted_at: DateTime<Utc>,
+    /// True if the caller has blocked the author; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) blocked: bool,
+}
+
+/// A user that the caller has blocked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BlockView {
+    /// The id of the user.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) user_id: String,
+    /// The nickname; null if the user was erased, or is not known here.
+    #[schema(required)]
+    pub(crate) nickname: Option<String>,
+    /// The time of blocking.
+    pub(crate) blocked_at: DateTime<Utc>,
 }
 
 /// The kind of an alarm.

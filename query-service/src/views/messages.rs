@@ -14,6 +14,7 @@ pub(crate) type Reactions = Json<BTreeMap<String, Vec<String>>>;
 
 /// A message.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer")]
 pub(crate) struct MessageView {
     /// The id of the message. Later messages of a room have greater ids.
     #[schema(schema_with = schemas::message_id)]
@@ -48,4 +49,7 @@ pub(crate) struct MessageView {
     pub(crate) mentions: Json<Vec<String>>,
     /// True if the host mentioned all members.
     pub(crate) mentions_all: bool,
+    /// True if the caller has blocked the author; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) blocked: bool,
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::schemas;
@@ -28,6 +29,10 @@ pub(crate) enum ClosedReason {
     Empty,
     /// The room's time was up.
     Expired,
+    /// A moderator closed it.
+    Moderator,
+    /// Its box was retired.
+    BoxRetired,
 }
 
 /// The step of an order.
@@ -50,7 +55,8 @@ pub(crate) enum Step {
 }
 
 /// The standing of a user who has ever joined a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum Standing {
     /// Is a member, or was when the room closed: may read everything.
@@ -75,7 +81,7 @@ pub(crate) struct RoomView {
     pub(crate) store_id: String,
     /// The title of the room.
     pub(crate) title: String,
-    /// True if the user who opened the room was erased, and the title with them.
+    /// True if the user who gave the title was erased, and the title with them.
     pub(crate) title_erased: bool,
     /// The status of the room.
     pub(crate) status: RoomStatus,
@@ -107,10 +113,41 @@ pub(crate) struct RoomView {
     /// The version of the last event in the room's feed.
     #[schema(minimum = 0)]
     pub(crate) v: i64,
+    /// The least time between two messages of a member in seconds; 0 if there is no limit.
+    #[schema(minimum = 0, maximum = 21600)]
+    pub(crate) slow_mode_seconds: i32,
+    /// The ids of the pinned messages, the oldest pin first. Only in the response about one room, for its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>, max_items = 3)]
+    pub(crate) pinned: Option<Pins>,
     /// The distance from the location of the request, in metres.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
     pub(crate) distance_m: Option<f64>,
+}
+
+/// The ids of pinned messages, in a row of the database.
+pub(crate) type Pins = Json<Vec<String>>;
+
+/// A valid invitation to a room, without its token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InvitationView {
+    /// The number of the invitation in the room.
+    #[schema(example = "1")]
+    pub(crate) invitation: String,
+    /// The user id of the host or the co-host who made it.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) by: String,
+    /// The number of users who can join with it.
+    #[schema(minimum = 1, maximum = 100)]
+    pub(crate) max_uses: i32,
+    /// The number of users who have joined with it.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(crate) uses: i32,
+    /// The time of its creation.
+    pub(crate) created_at: DateTime<Utc>,
+    /// The time at which it ends.
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// An open room in the lobby.
@@ -162,6 +199,12 @@ pub(crate) struct MemberView {
     pub(crate) nickname: Option<String>,
     /// True if the member is the host.
     pub(crate) host: bool,
+    /// True if the member is a co-host.
+    pub(crate) co_host: bool,
+    /// The time until which the member is muted. Absent if the member is not muted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) muted_until: Option<DateTime<Utc>>,
     /// The time of joining.
     pub(crate) joined_at: DateTime<Utc>,
     /// The last message that the member has marked as read. Absent if there is none, if the member hides it, in closed

@@ -23,6 +23,8 @@ pub(crate) struct StoreView {
     pub(crate) category: Option<String>,
     /// True if the store takes orders.
     pub(crate) open: bool,
+    /// True if the store was retired for good.
+    pub(crate) retired: bool,
     /// The time of registration.
     pub(crate) registered_at: DateTime<Utc>,
 }

@@ -147,9 +147,13 @@ async fn rare_words_are_found_beyond_the_first_rooms_of_a_list() {
     world
         .sql(
             "insert into stores
-             select 's' || n, 'Bar ' || n, '04109', null, true, '2026-01-01T09:00:00Z',
+             select 's' || n, 'Bar ' || n, '04109', null, true, false, '2026-01-01T09:00:00Z',
                  array_to_tsvector(array['bar', n::text])
              from generate_series(1, 600) as n;
+             insert into boxes
+             select 'many', kind, zip_code, address, detailed_address, latitude, longitude, service,
+                 out_of_service_reason, null, installed_at
+             from boxes where box_id = 'south';
              insert into rooms
              select 'many', 'many.' || n, n, 's' || n % 600 + 1, '04109', 'Supper', false,
                  case when n % 2 = 0 then 'open' else 'closed' end, null, 'eve', 1, 5, false, 'gathering',

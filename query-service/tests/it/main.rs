@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod alarms;
+mod blocks;
 mod boxes;
 mod command_ids;
 mod cursors;
 mod description;
 mod events;
+mod export;
 mod feeds;
 mod found_messages;
 mod found_rooms;
@@ -31,4 +33,5 @@ mod tickets;
 
 mod listener;
 mod watcher;
+mod web;
 mod world;

@@ -21,12 +21,18 @@ const FILL: &str = "
     alter table boxes set unlogged;
     alter table rooms set unlogged;
     alter table stores set unlogged;
+    alter table users set unlogged;
+    insert into users
+    select 'u' || n, case when n % 100 <> 5 then 'User ' || n end, timestamptz '2026-01-01' + n * interval '1 second',
+        '{}', true, null, case when n % 100 = 7 then now() end, null, null
+    from generate_series(1, 100000) n;
     insert into stores
-    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, now() - n * interval '1 minute',
+    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, false, now() - n * interval '1 minute',
         array_to_tsvector(array['store', n::text])
     from generate_series(1, 100000) n;
     insert into boxes
-    select 'b' || n, 'shared', lpad((n % 1000)::text, 5, '0'), 'Street', '',
+    select 'b' || n, case when n % 100 = 30 then 'private' else 'shared' end, lpad((n % 1000)::text, 5, '0'),
+        'Street', '',
         47 + 8 * (n * 0.618034 - floor(n * 0.618034)),
         6 + 9 * (n * 0.754878 - floor(n * 0.754878)), case when n % 10 = 1 then 'out_of_service' else 'in_service' end,
         null, case when n % 10 = 0 then 'b' || n || '.1' end, timestamptz '2026-01-01' + n * interval '1 second'
@@ -57,7 +63,9 @@ impl Plans {
             read_model::TABLES,
             &FILL.replace("$COUNT", &COUNT.to_string()),
             read_model::INDEXES,
-            "analyze boxes; analyze rooms; analyze stores;",
+            "analyze boxes; analyze rooms; analyze stores; analyze users;",
+            // As in the service.
+            "set max_parallel_workers_per_gather = 0",
         ] {
             connection.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
         }
@@ -113,6 +121,22 @@ async fn no_filter_of_a_list_reads_much_more_than_a_page() {
     the_newest_are_found_by_an_index(&mut plans).await;
     the_nearest_are_found_without_comparing_all(&mut plans).await;
     words_are_found_without_comparing_all(&mut plans).await;
+    users_are_found_by_state_and_nickname(&mut plans).await;
+}
+
+async fn users_are_found_by_state_and_nickname(plans: &mut Plans) {
+    for state in ["null", "'active'", "'suspended'", "'erased'"] {
+        for after in ["'9999-12-31', ''", "'2026-01-01 12:00', 'u5'"] {
+            let newest = ["from users u", "u.registered_at <= $2"];
+            plans.assert_rows(&newest, &format!("{state}, {after}, {PAGE}"), LIMIT).await;
+        }
+    }
+    for state in ["null", "'active'"] {
+        for after in ["'', ''", "'user 555', 'u555'"] {
+            let parameters = format!("'uSer 5', 'z', {after}, {state}, {PAGE}");
+            plans.assert_rows(&["lower(nickname) ~>=~ lower($1)"], &parameters, LIMIT).await;
+        }
+    }
 }
 
 async fn the_newest_are_found_by_an_index(plans: &mut Plans) {
@@ -120,7 +144,7 @@ async fn the_newest_are_found_by_an_index(plans: &mut Plans) {
     for zip_code in ["null", "'00042'", "'nowhere'"] {
         for free in ["null", "true", "false"] {
             for after in ["'9999-12-31', ''", "'2026-01-05 12:00', 'b5'"] {
-                plans.assert_rows(&boxes, &format!("{zip_code}, {free}, {after}, {PAGE}"), LIMIT).await;
+                plans.assert_rows(&boxes, &format!("{zip_code}, {free}, {after}, {PAGE}, 'ana'"), LIMIT).await;
             }
         }
     }
@@ -129,7 +153,7 @@ async fn the_newest_are_found_by_an_index(plans: &mut Plans) {
         for zip_code in ["null", "'00040'", "'nowhere'"] {
             for store in ["null", "'s40'", "'nobody'"] {
                 for after in ["'9999-12-31', ''", "'2026-01-05 12:00', 'b5.1'"] {
-                    let parameters = format!("{status}, {zip_code}, {store}, {after}, {PAGE}");
+                    let parameters = format!("{status}, {zip_code}, {store}, {after}, {PAGE}, 'ana'");
                     plans.assert_rows(&rooms, &parameters, LIMIT).await;
                 }
             }
@@ -148,18 +172,18 @@ async fn the_nearest_are_found_without_comparing_all(plans: &mut Plans) {
     // A degree of longitude is 0.62 of one of latitude here; an area contains its circle.
     let near = 8.0 * PAGE;
     for free in ["null", "true", "false"] {
-        let parameters = format!("{free}, -1, '', {latitude}, {longitude}, array[{longitude}, -347.63], {PAGE}");
+        let parameters = format!("{free}, -1, '', {latitude}, {longitude}, array[{longitude}, -347.63], {PAGE}, 'ana'");
         plans.assert_rows(&["nearest.m", "f.box_id"], &parameters, 2.0 * near).await;
         let area = "array[12.30], array[12.44], 51.30, 51.38";
-        let parameters = format!("null, {free}, -1, '', {PAGE}, {latitude}, {longitude}, {area}");
+        let parameters = format!("null, {free}, -1, '', {PAGE}, {latitude}, {longitude}, {area}, 'ana'");
         plans.assert_rows(&["BoxStatus", "distance.m as distance_m"], &parameters, 1_500.0).await;
     }
     for store in ["null", "'s40'"] {
         let area = "array[12.30], array[12.44], 51.30, 51.38";
-        let origin = format!("{latitude}, {longitude}, array[{longitude}, -347.63], {PAGE}, {area}");
+        let origin = format!("{latitude}, {longitude}, array[{longitude}, -347.63], {PAGE}, {area}, 'ana'");
         let parameters = format!("null, {store}, -1, '', {origin}");
         plans.assert_rows(&["nearest.m", "f.room_id"], &parameters, 2.0 * near).await;
-        let parameters = format!("null, {store}, -1, '', {PAGE}, {latitude}, {longitude}, {area}, 5000, null");
+        let parameters = format!("null, {store}, -1, '', {PAGE}, {latitude}, {longitude}, {area}, 5000, null, 'ana'");
         plans.assert_rows(&["RoomStatus", "distance.m as distance_m"], &parameters, 2.0 * near).await;
     }
 }
@@ -170,21 +194,22 @@ async fn words_are_found_without_comparing_all(plans: &mut Plans) {
     let compared = 1_000.0;
     for (status, store) in [("null", "null"), ("'open'", "null"), ("'closed'", "'s41'"), ("null", "'s40'")] {
         for zip_code in ["null", "'00040'"] {
-            let parameters =
-                format!("{status}, {zip_code}, {store}, '2026-01-05 12:00', 'b5.1', {compared}, 'feast', {PAGE}");
+            let parameters = format!(
+                "{status}, {zip_code}, {store}, '2026-01-05 12:00', 'b5.1', {compared}, 'feast', {PAGE}, 'ana'"
+            );
             // Of open rooms, of closed ones, and their stores.
             plans.assert_rows(&["with compared as materialized"], &parameters, 3.0 * compared).await;
         }
         let parameters = |condition: &str| {
             let condition = format!("array['feast', '{condition}']");
-            format!("{condition}, {status}, null, {store}, '9999-12-31', '', 'feast | 99', {PAGE}")
+            format!("{condition}, {status}, null, {store}, '9999-12-31', '', 'feast | 99', {PAGE}, 'ana'")
         };
         plans.assert_rows(&["as condition (words)"], &parameters("lunch & (''s:s5'' | 99)"), 10_000.0).await;
         plans.assert_rows(&["as condition (words)"], &parameters("feast & ''s:s10''"), 200.0).await;
     }
     plans.assert_rows(&["as term (words, place)"], "array['99', 'feast'], 501", 10.0).await;
     let area = "array[12.30], array[12.44], 51.30, 51.38";
-    let parameters = format!("null, null, -1, '', {PAGE}, 51.34, 12.37, {area}, 5000, 'feast'");
+    let parameters = format!("null, null, -1, '', {PAGE}, 51.34, 12.37, {area}, 5000, 'feast', 'ana'");
     plans.assert_rows(&["RoomStatus", "distance.m as distance_m"], &parameters, 16.0 * PAGE).await;
     let ids = "array['b10.1', 'b20.1']";
     plans.assert_rows(&["split_part", "found.place"], ids, 10.0).await;

@@ -33,15 +33,48 @@ async fn members_are_listed_in_the_order_of_joining() {
         page["items"],
         json!([
             {
-                "user_id": "ana", "nickname": "Ana", "host": true, "joined_at": "2026-01-03T12:00:00Z",
-                "read_up_to": "22",
+                "user_id": "ana", "nickname": "Ana", "host": true, "co_host": false,
+                "joined_at": "2026-01-03T12:00:00Z", "read_up_to": "22",
             },
-            { "user_id": "ben", "nickname": "Ben", "host": false, "joined_at": "2026-01-03T12:01:00Z" },
+            {
+                "user_id": "ben", "nickname": "Ben", "host": false, "co_host": false,
+                "joined_at": "2026-01-03T12:01:00Z",
+            },
         ])
     );
     let (_, page) = world.get("ben", "/rooms/north.2/members?limit=1").await;
     let next = format!("/rooms/north.2/members?cursor={}", page["next"].as_str().unwrap());
     assert_eq!(world.list("ben", &next, "user_id").await, ["ben"]);
+}
+
+#[tokio::test]
+async fn a_muting_is_shown_until_its_end_and_invitations_while_they_are_valid() {
+    let world = World::start().await;
+    world
+        .sql(
+            r#"update members set muted_until = now() - interval '1 second' where user_id = 'ana';
+               update members set muted_until = '9999-01-01T00:00:00Z', co_host = true where user_id = 'ben';
+               update rooms set slow_mode_seconds = 30, pins = '["24", "21"]', invitations = '[
+                   {"number": 1, "by": "ana", "max_uses": 2, "uses": 2,
+                    "created_at": "2026-01-03T12:00:00Z", "expires_at": "9999-01-01T00:00:00Z"},
+                   {"number": 2, "by": "ana", "max_uses": 2, "uses": 0,
+                    "created_at": "2026-01-03T12:00:00Z", "expires_at": "2026-01-03T12:00:01Z"},
+                   {"number": 3, "by": "ben", "max_uses": 2, "uses": 1,
+                    "created_at": "2026-01-03T12:00:00Z", "expires_at": "9999-01-01T00:00:00Z"}
+               ]' where room_id = 'north.2'"#,
+        )
+        .await;
+    let muted = world.list("ana", "/rooms/north.2/members", "muted_until").await;
+    assert_eq!(muted, [json!(null), json!("9999-01-01T00:00:00Z")]);
+    let (_, invitations) = world.get("ben", "/rooms/north.2/invitations").await;
+    let expected = json!([{
+        "invitation": "3", "by": "ben", "max_uses": 2, "uses": 1, "created_at": "2026-01-03T12:00:00Z",
+        "expires_at": "9999-01-01T00:00:00Z",
+    }]);
+    assert_eq!(invitations, expected);
+    assert_eq!(world.get("dan", "/rooms/north.2/invitations").await.1["code"], "kicked");
+    let (_, room) = world.get("ben", "/rooms/north.2").await;
+    assert_eq!((&room["pinned"], &room["slow_mode_seconds"]), (&json!(["24", "21"]), &json!(30)));
 }
 
 #[tokio::test]

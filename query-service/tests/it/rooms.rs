@@ -29,9 +29,10 @@ async fn a_room_shows_its_public_details() {
             "room_id": "north.2", "box_id": "north", "store_id": "noodles", "title": "Lunch", "title_erased": false,
             "status": "open",
             "host": "ana", "member_count": 2, "max_members": 5, "locked": true, "step": "gathering",
-            "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z", "v": 9,
+            "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z", "v": 9, "slow_mode_seconds": 0,
         })
     );
+    assert_eq!(world.get("ana", "/rooms/north.2").await.1["pinned"], json!([]), "a member sees the pins");
     let (_, closed) = world.get("eve", "/rooms/north.1").await;
     assert_eq!((&closed["status"], &closed["closed_reason"]), (&json!("closed"), &json!("expired")));
     assert_eq!(world.get("eve", "/rooms/north.3").await.1["code"], "room-not-found");

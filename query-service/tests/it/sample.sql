@@ -9,14 +9,16 @@ insert into users values
 insert into devices values ('ana', 'phone', 'apns', 'secret-push-token', 'ko-KR', '2026-01-02T08:00:00Z');
 
 insert into stores values
-    ('noodles', 'Noodle House', '04109', 'noodles', true, '2026-01-01T09:00:00Z', ''),
-    ('pizza', 'Pizza Corner', '04177', null, false, '2026-01-01T09:01:00Z', '');
+    ('noodles', 'Noodle House', '04109', 'noodles', true, false, '2026-01-01T09:00:00Z', ''),
+    ('pizza', 'Pizza Corner', '04177', null, false, false, '2026-01-01T09:01:00Z', '');
 
 insert into boxes values
     ('north', 'shared', '04109', 'North Street 1', 'left of the door', 51.35, 12.37, 'in_service', null, 'north.2', '2026-01-01T10:00:00Z'),
     ('south', 'shared', '04109', 'South Street 1', 'hall', 51.30, 12.37, 'in_service', null, null, '2026-01-01T10:01:00Z'),
     ('west', 'private', '04177', 'West Street 1', 'yard', 51.33, 12.33, 'out_of_service', 'hinge', null, '2026-01-01T10:01:00Z'),
     ('old', 'shared', '04177', 'Old Street 1', 'yard', 51.33, 12.30, 'retired', null, null, '2025-01-01T10:00:00Z');
+
+update boxes set users = '["ana", "ben", "cem", "dan", "eve"]' where box_id = 'west';
 
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values

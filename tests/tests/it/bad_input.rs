@@ -82,7 +82,7 @@ fn with_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
 
 impl Case<'_> {
     async fn check(&self) {
-        let before = self.log.length().await;
+        let before = self.log.ends().await;
         if self.row.by != Who::Anonymous {
             self.wrong_callers().await;
         }
@@ -93,7 +93,8 @@ impl Case<'_> {
         if !self.row.body.is_null() {
             self.wrong_bodies().await;
         }
-        assert_eq!(self.log.length().await, before, "{}: something was stored", self.row.operation);
+        let stored = self.log.commits_of_callers_after(&before).await;
+        assert!(stored.is_empty(), "{}: something was stored: {stored:#?}", self.row.operation);
         let request = self.request(&self.row.params).header("idempotency-key", new_key());
         if self.row.goes_on {
             assert_eq!(respond(request).await.1.status(), self.row.status, "{}", self.row.operation);
@@ -178,7 +179,9 @@ impl Case<'_> {
         if self.row.goes_on || self.row.operation == "POST /live-tickets" {
             return;
         }
-        if self.operation.method == Method::GET {
+        if self.row.operation == "GET /sessions" {
+            // Not a read of the read model.
+        } else if self.operation.method == Method::GET {
             for position in ["", "x", "box-0.x.1", "user.00000000.99999999999999999999"] {
                 let request = self.request(&self.row.params).header("min-position", position);
                 self.refused(request, 400, "invalid-position", position).await;

@@ -5,13 +5,16 @@
 mod story;
 
 mod alarms;
+mod blocks;
 mod deadlines;
+mod filters;
 mod idempotency;
 mod live;
 mod nats_commands;
 mod races;
 mod reads;
 mod registration;
+mod reports;
 mod sessions;
 mod stock_client;
 mod writers;
@@ -20,11 +23,13 @@ mod backup;
 mod browser;
 mod checker;
 mod event_streams;
+mod export;
 mod kicks;
 mod limits;
 mod many_streams;
 mod nginx;
 mod outages;
+mod page;
 mod presence;
 mod projector_crash;
 mod rebuild;
@@ -37,9 +42,15 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod moderation;
+mod private_boxes;
 mod pushes;
+mod room_invitations;
+mod room_moderation;
+mod slow_mode;
 mod talk;
 mod traces;
+mod typescript;
 mod webhooks;
 
 mod audit;

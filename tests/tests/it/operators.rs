@@ -9,7 +9,7 @@ use testing::{Answer, requests::box_details, wait::eventually};
 async fn an_operator_is_created_by_a_command_and_signs_in() {
     let world = World::start(StackOptions::default()).await;
     let run = async |user_id: &str, password: &str, words: &[&str]| {
-        let output = world.stack.create_operator(user_id, password, words).await.unwrap();
+        let output = world.stack.create_account("operator", user_id, password, words).await.unwrap();
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
     let create = async |user_id: &str, password: &str| run(user_id, password, &[]).await;
@@ -51,6 +51,35 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     }
     let logs = world.stack.logs().unwrap();
     assert!(!logs.contains("battery staple") && !logs.contains("another password"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moderator_is_created_by_a_command_and_may_do_less_than_an_operator() {
+    let world = World::start(StackOptions::default()).await;
+    let create = async |role: &str, user_id: &str, words: &[&str]| {
+        let output = world.stack.create_account(role, user_id, "battery staple", words).await.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    assert_eq!(create("moderator", "mia", &[]).await, (Some(0), "mia is a moderator now\n".to_owned()));
+    let (code, said) = create("moderator", "mia", &[]).await;
+    assert!(code == Some(0) && said.contains("nothing was changed"), "{said}");
+    assert_eq!(create("operator", "olga", &[]).await.0, Some(0));
+    for (role, user_id) in [("operator", "mia"), ("moderator", "olga")] {
+        for words in [&[][..], &["--reset-password"]] {
+            let (code, said) = create(role, user_id, words).await;
+            assert!(code == Some(1) && said.contains("the account of another role"), "{said}");
+        }
+    }
+    let session = world.sign_in("mia", "battery staple").await.ok();
+    let session = world.refresh(&session).await.ok();
+    let mia = world.bearer_of("mia", session["access_token"].as_str().unwrap());
+    mia.get("/rooms").await.ok();
+    mia.get("/me").await.refused(403, "forbidden");
+    mia.post("/boxes", box_details("box-1")).await.refused(403, "forbidden");
+    world.register("mia", "battery staple", "Mia").await.refused(409, "user-exists");
+    let (code, said) = create("moderator", "mia", &["--reset-password"]).await;
+    assert!(code == Some(0) && said.contains("new password now"), "{said}");
+    is_out(&world, &mia, &session).await;
 }
 
 /// The first secret of the box.

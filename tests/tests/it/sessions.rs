@@ -173,3 +173,55 @@ async fn a_start_without_nats_knows_the_keys(world: &World) {
     ended.get_from(Some(0), "/boxes").await.refused(401, "revoked-token");
     world.stack.nats().start_again().await.unwrap();
 }
+
+/// A request as a page sends it.
+fn from_page(world: &World, method: Method, path: &str, cookie: Option<&str>) -> reqwest::RequestBuilder {
+    let request = world.request(method, &format!("{}{path}", world.stack.command_url(0)));
+    let request = request.header("boxroom-session", "cookie");
+    match cookie {
+        Some(cookie) => request.header("cookie", format!("theme=dark; {cookie}")),
+        None => request,
+    }
+}
+
+/// Returns the access token of an answer without a refresh token, and the cookie that it sets.
+async fn kept(request: reqwest::RequestBuilder) -> (String, String) {
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    assert!(attributes.ends_with("Path=/sessions; HttpOnly; Secure; SameSite=Strict"), "{attributes}");
+    let body: Value = response.json().await.unwrap();
+    assert!(body["refresh_token"].is_null(), "a script could read it");
+    (body["access_token"].as_str().unwrap().to_owned(), pair.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_keeps_its_session_in_a_cookie_that_scripts_cannot_read() {
+    let world = World::start(StackOptions::default()).await;
+    world.user("ana").await;
+    let sign_in = json!({ "user_id": "ana", "password": PASSWORD });
+    let (access, cookie) = kept(from_page(&world, Method::POST, "/sessions", None).json(&sign_in)).await;
+    world.bearer_of("ana", &access).get("/boxes").await.ok();
+    let refresh = |cookie| from_page(&world, Method::POST, "/sessions/refresh", cookie);
+    let (access, next) = kept(refresh(Some(&cookie))).await;
+    assert_ne!(cookie, next);
+
+    let answer = async |request: reqwest::RequestBuilder| {
+        Answer::read("a request of a page".to_owned(), request.send().await.unwrap()).await.unwrap()
+    };
+    answer(refresh(None)).await.refused(401, "invalid-refresh-token");
+    answer(refresh(Some("boxroom_session=user.ana.0.x"))).await.refused(401, "invalid-refresh-token");
+    // Without the header, which other sites cannot send, the cookie has no effect.
+    let url = format!("{}/sessions/refresh", world.stack.command_url(0));
+    let forged = world.request(Method::POST, &url).header("cookie", &next).json(&json!({}));
+    answer(forged).await.refused(422, "invalid-body");
+    let other = world.request(Method::POST, &url).header("boxroom-session", "local-storage").json(&json!({}));
+    answer(other).await.refused(400, "invalid-session-header");
+
+    let signed_out = from_page(&world, Method::DELETE, "/sessions/current", None).bearer_auth(&access);
+    let signed_out = signed_out.send().await.unwrap();
+    assert_eq!(signed_out.status(), 204);
+    assert!(signed_out.headers()["set-cookie"].to_str().unwrap().starts_with("boxroom_session=; Max-Age=0; "));
+    answer(refresh(Some(&next))).await.refused(401, "invalid-refresh-token");
+}

@@ -138,5 +138,5 @@ fn the_guide_lists_every_option_of_boxroomctl() {
             count += 1;
         }
     }
-    assert_eq!(count, 30, "commands");
+    assert_eq!(count, 31, "commands");
 }

@@ -22,6 +22,7 @@ pub(crate) const PASSWORD: &str = "open sesame, dev";
 /// The content of `.local/dev.json`.
 #[derive(Serialize)]
 pub(super) struct Connection {
+    page_url: Option<String>,
     command_url: String,
     query_url: String,
     nats_url: String,
@@ -46,8 +47,9 @@ struct Admin {
 }
 
 impl Connection {
-    pub(super) fn of(stack: &Stack, push_url: &str) -> Self {
+    pub(super) fn of(stack: &Stack, push_url: &str, has_page: bool) -> Self {
         Self {
+            page_url: has_page.then(|| format!("{}/app/", stack.query_url(0))),
             command_url: stack.command_url(0),
             query_url: stack.query_url(0),
             nats_url: stack.nats_url(Account::Device),
@@ -103,11 +105,12 @@ impl Connection {
     pub(super) fn describe(&self, published: &Path) -> String {
         let Self { command_url, query_url, nats_url, operator_url, database_url, push_url, tokens, .. } = self;
         let published = published.display();
+        let page = self.page_url.as_ref().map(|url| format!("  page       {url}    sign in as ana or ben\n"));
         format!(
             "
 Boxroom is ready.
 
-  commands   {command_url}    its page: {command_url}/docs
+{page}  commands   {command_url}    its page: {command_url}/docs
   queries    {query_url}    its page: {query_url}/docs
   live       {live}/live
   nats       {nats_url}
@@ -125,6 +128,7 @@ All of this is in {published}. Try:
   BOXROOM_OPERATOR_URL={operator_url} cargo run -p boxroomctl -- status
   curl -s {query_url}/boxes -H \"Authorization: Bearer $(jq -r .tokens.ana {published})\"
 ",
+            page = page.unwrap_or_default(),
             live = query_url.replacen("http", "ws", 1),
             operator = tokens.operator,
             ana = tokens.ana,

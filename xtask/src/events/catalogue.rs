@@ -18,12 +18,14 @@ use super::{
 pub(super) const SAMPLES: &str = "crates/event-store/fixtures";
 
 /// The files with the types of fields.
-const TYPES: [&str; 5] = [
+const TYPES: [&str; 7] = [
     "crates/domain/src/ids.rs",
     "crates/domain/src/values.rs",
     "crates/domain/src/values/devices.rs",
     "crates/domain/src/user.rs",
     "crates/domain/src/delivery_box/event.rs",
+    "crates/domain/src/filters.rs",
+    "crates/domain/src/report.rs",
 ];
 
 const ENVELOPE: &str = "crates/event-store/src/codec/envelope.rs";
@@ -46,7 +48,7 @@ pub(super) struct Group {
 const AUDIT: &str = "audit";
 const LOG_SHOW: &str = "log show";
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 9] = [
     Group {
         title: "Box",
         file: "crates/domain/src/delivery_box/event.rs",
@@ -73,6 +75,8 @@ const GROUPS: [Group; 7] = [
         operators: &[],
     },
     Group { title: "Store", file: "crates/domain/src/store.rs", events: "StoreEvent", operators: &[AUDIT, LOG_SHOW] },
+    Group { title: "Filter", file: "crates/domain/src/filters.rs", events: "FilterEvent", operators: &[AUDIT] },
+    Group { title: "Report", file: "crates/domain/src/report.rs", events: "ReportEvent", operators: &[AUDIT] },
     Group {
         title: "Read marker",
         file: "crates/event-store/src/marks/event.rs",

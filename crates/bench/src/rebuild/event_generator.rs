@@ -211,5 +211,6 @@ pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandC
         role: ActorRole::User,
         at,
         traceparent: None,
+        reason: None,
     }
 }

@@ -2,10 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod closing;
-mod order;
+mod conformance;
 mod stack;
 mod tail;
-mod user;
 
 mod peer;

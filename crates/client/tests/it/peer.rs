@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Client, Ending, Error, Event, Inbox, Incoming, Options, Since};
+use client::{Ending, Error, Event, Inbox, Incoming};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio_tungstenite::{
 };
 
 /// The timeout of every step.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The room of these tests.
 pub(crate) const ROOM: &str = "b.1";
@@ -40,13 +40,6 @@ impl Server {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    /// Connects a client that follows the room after this version.
-    pub(crate) fn client(&self, v: u64) -> (Client, Inbox) {
-        let (client, inbox) = Client::connect(options([self.url()])).unwrap();
-        client.subscribe(ROOM.parse().unwrap(), Since::After(v));
-        (client, inbox)
-    }
-
     /// Accepts the next client.
     pub(crate) async fn call(&self) -> Peer {
         timeout(PATIENCE, async { Peer::shake_hands(self.accept().await).await }).await.expect("no client connects")
@@ -55,15 +48,6 @@ impl Server {
     /// Accepts the next TCP connection, before the handshake.
     pub(crate) async fn accept(&self) -> TcpStream {
         self.0.accept().await.unwrap().0
-    }
-    /// Accepts the next client, checks that its hello asks for the room after `v`, and welcomes it.
-    pub(crate) async fn greet(&self, v: u64, head_v: u64) -> Peer {
-        let mut peer = self.call().await;
-        let hello = peer.next().await;
-        assert_eq!(hello["rooms"], json!([{ "room_id": ROOM, "v": v }]), "{hello}");
-        peer.welcome(60_000).await;
-        peer.subscribed(&Value::Null, head_v).await;
-        peer
     }
 }
 
@@ -81,7 +65,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub(crate) async fn say(&mut self, frame: Value) {
-        self.0.send(Message::text(frame.to_string())).await.unwrap();
+        self.say_text(&frame.to_string()).await;
+    }
+
+    pub(crate) async fn say_text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
     }
 
     pub(crate) async fn welcome(&mut self, heartbeat_ms: u64) {
@@ -100,16 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
     }
 
-    pub(crate) async fn close(&mut self, code: u16, reason: &str, retry_ms: u64) {
-        let mut bye = json!({ "type": "bye", "code": code, "retry_ms": retry_ms, "reason": reason });
-        if code / 100 == 43 {
-            bye.as_object_mut().unwrap().remove("retry_ms");
-        }
-        self.say(bye).await;
-        self.close_without_bye(code, reason).await;
-    }
-
-    pub(crate) async fn close_without_bye(&mut self, code: u16, reason: &str) {
+    pub(crate) async fn close(&mut self, code: u16, reason: &str) {
         let close = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
         // After a bye the client may have closed the connection already.
         let _ = self.0.close(Some(close)).await;
@@ -128,11 +107,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         let gone = async { while let Some(Ok(Message::Text(_))) = self.0.next().await {} };
         timeout(PATIENCE, gone).await.expect("the client is still connected");
     }
-}
-
-/// Returns the options of the clients in these tests.
-pub(crate) fn options(urls: impl IntoIterator<Item = String>) -> Options {
-    Options::new(urls, async || Ok("a token".to_owned())).longest_delay(Duration::from_millis(200))
 }
 
 /// Returns the next item of a client.

@@ -53,6 +53,9 @@ fn a_password_hash_is_never_printed() {
         state: AccountState::Active,
         created_at: noon(),
         kept_session: None,
+        password_reset: None,
+        confirmation: None,
+        confirmed: None,
     };
     assert!(!format!("{account:?}").contains("secret-hash"));
 }

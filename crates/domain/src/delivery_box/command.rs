@@ -1,62 +1,19 @@
 //! Commands to a box. Each carries all that its decision needs: the acting user, the time, and values looked up before.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::{
+    invitation::InvitationLimits,
+    looked_up::{MessageLookUp, OriginalMessage, PasswordProof},
+    room::RoomChange,
+};
 use crate::{
     ids::{BoxId, EventSequence, MessageId, RoomId, StoreId, UserId},
     values::{
-        Address, BoxKind, Coordinates, Emoji, ExtensionHours, MaxMembers, MessageBody, Reason, Step, Title, ZipCode,
+        Address, BoxKind, Coordinates, Emoji, ExtensionHours, MaxMembers, MessageBody, MuteMinutes, Reason,
+        SlowModeSeconds, Step, Title, ZipCode,
     },
 };
-
-/// Result of the password check, which the service makes before the decision because hashing is slow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PasswordProof {
-    /// No password was given.
-    Missing,
-    /// The password does not match the room's hash.
-    Wrong,
-    /// The password matches this hash (PHC form).
-    Matches(String),
-}
-
-/// The users of each reaction to a message.
-pub type Reactions = BTreeMap<String, BTreeSet<UserId>>;
-
-/// The state of a message after all changes so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MessageState {
-    /// The text. Of an edited message it is looked up for an edit only.
-    pub text: String,
-    /// True if the message was deleted.
-    pub deleted: bool,
-    /// The reactions to the message.
-    pub reactions: Reactions,
-}
-
-/// A message as read from the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OriginalMessage {
-    /// The id of the message.
-    pub message_id: MessageId,
-    /// The room in which it was posted.
-    pub room_id: RoomId,
-    /// The user who posted it.
-    pub author: UserId,
-    /// Its state, which is looked up again before each decision.
-    pub state: MessageState,
-}
-
-/// A message whose state must be looked up before a command on it is decided.
-#[derive(Debug)]
-pub struct MessageLookUp<'a> {
-    /// The message in the command.
-    pub message: &'a mut OriginalMessage,
-    /// True if the decision needs the text.
-    pub with_text: bool,
-}
 
 /// A command to a box. `at` is the time of receipt. The acting user has been authenticated.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,8 +74,10 @@ pub enum OwnCommand {
     },
     /// Returns the box to service: rooms can be opened again.
     ReturnToService,
-    /// Removes the box permanently. No room may be open.
+    /// Removes the box permanently.
     RetireBox {
+        /// True if an open room is closed. Otherwise, no room may be open.
+        closes_room: bool,
         /// The time of receipt.
         at: DateTime<Utc>,
     },
@@ -139,9 +98,26 @@ pub enum OwnCommand {
         /// The reason, as the operator gave it.
         reason: Reason,
     },
+    /// Allows a user to use the box while it is private.
+    AllowUser {
+        /// The user.
+        user_id: UserId,
+    },
+    /// Withdraws the permission to use the box while it is private.
+    DisallowUser {
+        /// The user.
+        user_id: UserId,
+    },
     /// Removes an erased user from the open room, and the user's texts from all rooms of the box.
     EraseAuthor {
         /// The erased user.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Removes a suspended user from the open room. Has no effect if the user is not in it.
+    RemoveSuspended {
+        /// The suspended user.
         user_id: UserId,
         /// The time of receipt.
         at: DateTime<Utc>,
@@ -174,8 +150,10 @@ pub enum RoomCommand {
     JoinRoom {
         /// The joining user.
         user_id: UserId,
-        /// The result of the password check.
+        /// The result of the password check. Has no effect with an invitation.
         password: PasswordProof,
+        /// The hash of the token of an invitation.
+        invitation: Option<String>,
         /// The time of receipt.
         at: DateTime<Utc>,
     },
@@ -186,11 +164,119 @@ pub enum RoomCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Removes a member, who cannot join the room again.
-    KickMember {
+    /// Changes the room before the order was placed.
+    ChangeRoom {
         /// The host.
         by: UserId,
+        /// The change.
+        change: RoomChange,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Makes a member a co-host.
+    AppointCoHost {
+        /// The host.
+        by: UserId,
+        /// The member.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Takes the role of a co-host back.
+    DismissCoHost {
+        /// The host.
+        by: UserId,
+        /// The member.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Mutes a member for some time.
+    MuteMember {
+        /// The host or a co-host.
+        by: UserId,
+        /// The member.
+        user_id: UserId,
+        /// The time for which the member is muted.
+        minutes: MuteMinutes,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Ends the muting of a user.
+    UnmuteMember {
+        /// The host or a co-host.
+        by: UserId,
+        /// The user.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Sets the least time between two messages of a member.
+    SetSlowMode {
+        /// The host.
+        by: UserId,
+        /// The time.
+        seconds: SlowModeSeconds,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Pins a message.
+    PinMessage {
+        /// The host or a co-host.
+        by: UserId,
+        /// The message, if there is one with the given id.
+        original: Option<OriginalMessage>,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Unpins a message.
+    UnpinMessage {
+        /// The host or a co-host.
+        by: UserId,
+        /// The message.
+        message_id: MessageId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Unpins a message that was deleted. Its deletion is on the talk lane and cannot change the pins itself.
+    UnpinDeleted {
+        /// The message.
+        message_id: MessageId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Makes an invitation, with which users join without the password.
+    CreateInvitation {
+        /// The host or a co-host.
+        by: UserId,
+        /// The hash of its token.
+        token_hash: String,
+        /// Its limits.
+        limits: InvitationLimits,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Revokes an invitation.
+    RevokeInvitation {
+        /// The host or a co-host.
+        by: UserId,
+        /// The number of the invitation.
+        invitation: u32,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Removes a member, who cannot join the room again.
+    KickMember {
+        /// The host or a co-host.
+        by: UserId,
         /// The member to remove.
+        user_id: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Lets a kicked user join the room again, as a moderator.
+    LiftKick {
+        /// The kicked user.
         user_id: UserId,
         /// The time of receipt.
         at: DateTime<Utc>,
@@ -215,7 +301,7 @@ pub enum RoomCommand {
     },
     /// Extends the time that the room is open.
     ExtendRoom {
-        /// The host.
+        /// The host or a co-host.
         by: UserId,
         /// The length of the extension.
         hours: ExtensionHours,
@@ -226,6 +312,11 @@ pub enum RoomCommand {
     CloseRoom {
         /// The host.
         by: UserId,
+        /// The time of receipt.
+        at: DateTime<Utc>,
+    },
+    /// Closes the room as a moderator.
+    CloseByModerator {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
@@ -278,12 +369,17 @@ pub enum TalkCommand {
     },
     /// Deletes a message.
     DeleteMessage {
-        /// The author of the message, or the host.
+        /// The author of the message, the host or a co-host.
         by: UserId,
         /// The message, if there is one with the given id.
         original: Option<OriginalMessage>,
         /// The time of receipt.
         at: DateTime<Utc>,
+    },
+    /// Deletes a message as a moderator, in an open or a closed room.
+    RemoveMessage {
+        /// The message, if there is one with the given id.
+        original: Option<OriginalMessage>,
     },
     /// Reacts to a message.
     AddReaction {
@@ -315,14 +411,15 @@ impl TalkCommand {
         BoxCommand::Talk { room_id, command: self }
     }
 
-    /// Returns the acting user.
-    pub fn actor(&self) -> &UserId {
+    /// Returns the acting user, who must be a member. None for a moderator.
+    pub fn member(&self) -> Option<&UserId> {
         match self {
             Self::PostMessage { author: user_id, .. }
             | Self::EditMessage { by: user_id, .. }
             | Self::DeleteMessage { by: user_id, .. }
             | Self::AddReaction { user_id, .. }
-            | Self::RemoveReaction { user_id, .. } => user_id,
+            | Self::RemoveReaction { user_id, .. } => Some(user_id),
+            Self::RemoveMessage { .. } => None,
         }
     }
 
@@ -333,6 +430,7 @@ impl TalkCommand {
             Self::PostMessage { reply_to, .. } => reply_to.as_mut()?,
             Self::EditMessage { original, .. }
             | Self::DeleteMessage { original, .. }
+            | Self::RemoveMessage { original }
             | Self::AddReaction { original, .. }
             | Self::RemoveReaction { original, .. } => original,
         };

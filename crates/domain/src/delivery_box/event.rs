@@ -21,6 +21,10 @@ pub enum RoomClosedReason {
     Empty,
     /// Its deadline passed.
     Expired,
+    /// A moderator or an operator closed it.
+    Moderator,
+    /// Its box was retired.
+    BoxRetired,
 }
 
 impl RoomClosedReason {
@@ -30,6 +34,8 @@ impl RoomClosedReason {
             Self::Host => "host",
             Self::Empty => "empty",
             Self::Expired => "expired",
+            Self::Moderator => "moderator",
+            Self::BoxRetired => "box_retired",
         }
     }
 }
@@ -40,7 +46,7 @@ impl RoomClosedReason {
 pub enum HostChange {
     /// The host transferred the role.
     Transferred,
-    /// The host left, and the longest-standing member became the host.
+    /// The host left, and the longest-standing co-host became the host, or the longest-standing member without one.
     Succession,
 }
 
@@ -135,8 +141,18 @@ events! {
             /// The reason, as the operator gave it.
             reason: String,
         }
-        /// A user was erased. The texts of the user's messages on this box so far, and the titles of the rooms that the
-        /// user opened, read `[erased]` from now on.
+        /// An operator allowed a user to use the box while it is private.
+        UserAllowed = "user_allowed" {
+            /// The user.
+            user_id: UserId,
+        }
+        /// An operator withdrew the permission of a user to use the box while it is private.
+        UserDisallowed = "user_disallowed" {
+            /// The user.
+            user_id: UserId,
+        }
+        /// A user was erased. The texts of the user's messages on this box so far, and the titles that the user gave to
+        /// rooms, read `[erased]` from now on. The user is not allowed to use the box any more.
         AuthorErased = "author_erased" {
             /// The erased user.
             user_id: UserId,
@@ -172,12 +188,17 @@ events! {
             /// The former member.
             user_id: UserId,
         }
-        /// The host removed a member, who cannot join the room again.
+        /// The host or a co-host removed a member, who cannot join the room again.
         MemberKicked = "member_kicked" {
             /// The removed member.
             user_id: UserId,
-            /// The host.
+            /// The host or the co-host.
             by: UserId,
+        }
+        /// A moderator lifted the kick of a user, who can join the room again.
+        KickLifted = "kick_lifted" {
+            /// The user.
+            user_id: UserId,
         }
         /// The room got another host.
         HostTransferred = "host_transferred" {
@@ -187,6 +208,85 @@ events! {
             to: UserId,
             /// The reason for the change.
             change: HostChange,
+        }
+        /// The host changed the store, the title, the maximum number of members or the password. Absent ones stay.
+        RoomChanged = "room_changed" {
+            /// The store to order from.
+            store_id: Option<StoreId>,
+            /// The title of the room.
+            title: Option<String>,
+            /// The maximum number of members.
+            max_members: Option<u32>,
+            /// The hash of the new password (argon2id, PHC form).
+            password_hash: Option<String>,
+            /// True if the room is unlocked from now on.
+            password_removed: bool,
+        }
+        /// The host made a member a co-host.
+        CoHostAppointed = "co_host_appointed" {
+            /// The member.
+            user_id: UserId,
+        }
+        /// The host took the role of a co-host back.
+        CoHostDismissed = "co_host_dismissed" {
+            /// The member.
+            user_id: UserId,
+        }
+        /// The host or a co-host muted a member, who cannot post, edit or react until a time.
+        MemberMuted = "member_muted" {
+            /// The member.
+            user_id: UserId,
+            /// The time of the muting.
+            muted_at: DateTime<Utc>,
+            /// The time at which it ends.
+            until: DateTime<Utc>,
+        }
+        /// The host or a co-host ended the muting of a user before its time.
+        MemberUnmuted = "member_unmuted" {
+            /// The user.
+            user_id: UserId,
+        }
+        /// The host set the least time between two messages of a member.
+        SlowModeSet = "slow_mode_set" {
+            /// The time in seconds; 0 if there is no limit.
+            seconds: u32,
+        }
+        /// The host or a co-host pinned a message. Has no effect on a message that was deleted at the same time.
+        MessagePinned = "message_pinned" {
+            /// The message.
+            message_id: MessageId,
+            /// The oldest pinned message, if it is not pinned any more because there would be too many.
+            replaced: Option<MessageId>,
+        }
+        /// A message is not pinned any more.
+        MessageUnpinned = "message_unpinned" {
+            /// The message.
+            message_id: MessageId,
+        }
+        /// The host or a co-host made an invitation, with which users join without the password.
+        InvitationCreated = "room_invitation_created" {
+            /// The number of the invitation in the room, from 1.
+            invitation: u32,
+            /// The hash of its token (SHA-256, in hexadecimal digits).
+            token_hash: String,
+            /// The number of users who can join with it.
+            max_uses: u32,
+            /// The time of its creation.
+            created_at: DateTime<Utc>,
+            /// The time at which it ends.
+            expires_at: DateTime<Utc>,
+        }
+        /// The host or a co-host revoked an invitation.
+        InvitationRevoked = "room_invitation_revoked" {
+            /// The number of the invitation.
+            invitation: u32,
+        }
+        /// A user joined with an invitation. Stored with the joining.
+        InvitationUsed = "room_invitation_used" {
+            /// The number of the invitation.
+            invitation: u32,
+            /// The new member.
+            user_id: UserId,
         }
         /// The order moved to a later step.
         StepAdvanced = "step_advanced" {
@@ -240,11 +340,11 @@ events! {
             /// True if the host mentioned all members.
             mentions_all: bool,
         }
-        /// The author or the host deleted a message.
+        /// The author, the host, a co-host or a moderator deleted a message.
         MessageDeleted = "message_deleted" {
             /// The message.
             message_id: MessageId,
-            /// The user who deleted it.
+            /// The user who deleted it, or `system` for a moderator, whose id is in the header `Actor` only.
             by: UserId,
         }
         /// A member reacted to a message.
@@ -291,51 +391,6 @@ impl BoxEvent {
         match self {
             Self::Box(event) => event.room_id(),
             Self::Room { room_id, .. } | Self::Talk { room_id, .. } => Some(room_id),
-        }
-    }
-}
-
-impl OwnEvent {
-    fn room_id(&self) -> Option<&RoomId> {
-        match self {
-            Self::OrderArrived { room_id } | Self::DoorOpened { room_id } => room_id.as_ref(),
-            Self::BoxInstalled { .. }
-            | Self::BoxDetailsChanged { .. }
-            | Self::BoxTakenOutOfService { .. }
-            | Self::BoxReturnedToService {}
-            | Self::BoxRetired {}
-            | Self::EventDropped { .. }
-            | Self::AuthorErased { .. } => None,
-        }
-    }
-}
-
-impl RoomEvent {
-    /// Returns the affected user other than the actor: the member who comes or goes, or the new host.
-    pub fn member(&self) -> Option<&UserId> {
-        match self {
-            Self::MemberJoined { user_id } | Self::MemberLeft { user_id } | Self::MemberKicked { user_id, .. } => {
-                Some(user_id)
-            }
-            Self::HostTransferred { to, .. } => Some(to),
-            Self::RoomOpened { .. }
-            | Self::StepAdvanced { .. }
-            | Self::RoomExtended { .. }
-            | Self::RoomClosingSoon { .. }
-            | Self::RoomClosed { .. } => None,
-        }
-    }
-}
-
-impl TalkEvent {
-    /// Returns the message that the event changes. None for a posted one, whose id is the sequence of its commit.
-    pub fn message_id(&self) -> Option<MessageId> {
-        match self {
-            Self::MessagePosted { .. } => None,
-            Self::MessageEdited { message_id, .. }
-            | Self::MessageDeleted { message_id, .. }
-            | Self::ReactionAdded { message_id, .. }
-            | Self::ReactionRemoved { message_id, .. } => Some(*message_id),
         }
     }
 }

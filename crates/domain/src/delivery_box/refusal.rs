@@ -1,5 +1,7 @@
 //! Reasons to refuse a command to a box.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::values::Step;
 
 /// A refusal. Its text is safe to show to the client.
@@ -47,15 +49,56 @@ pub enum BoxRefusal {
     /// The command requires the host.
     #[error("only the host may do this")]
     NotTheHost,
+    /// The command requires the host or a co-host, and is not directed against the host or another co-host.
+    #[error("only the host may do this, or a co-host if it does not concern the host or a co-host")]
+    NotAModerator,
     /// The other user is not a member.
     #[error("this user is not a member of the room")]
     MemberNotFound,
     /// A host leaves or transfers the role instead.
-    #[error("the host cannot kick themselves")]
+    #[error("you cannot kick yourself: leave the room")]
     CannotKickYourself,
     /// The room remembers no further kicked user.
     #[error("500 users were kicked out of this room already, which is the most: close it")]
     TooManyKicks,
+    /// The host cannot be muted, and is no co-host.
+    #[error("this member is the host")]
+    IsTheHost,
+    /// The room has its maximum number of co-hosts.
+    #[error("a room has at most 5 co-hosts")]
+    TooManyCoHosts,
+    /// The room remembers no further muted user.
+    #[error("200 users are muted in this room, which is the most")]
+    TooManyMutes,
+    /// The member is muted.
+    #[error("you are muted until {}", .until.to_rfc3339_opts(SecondsFormat::Secs, true))]
+    Muted {
+        /// The end of the muting.
+        until: DateTime<Utc>,
+        /// The time until then, in seconds.
+        seconds: u32,
+    },
+    /// The host has placed the order.
+    #[error("the order was placed: store, title, size and password stay as they are")]
+    OrderPlaced,
+    /// The room has more members than the new maximum.
+    #[error("the room has {0} members already")]
+    TooManyMembers(u32),
+    /// The invitation is unknown, revoked, expired or used up.
+    #[error("the invitation is unknown, revoked, expired or used up")]
+    InvalidInvitation,
+    /// No such invitation in this room.
+    #[error("there is no such invitation in this room")]
+    InvitationNotFound,
+    /// The room has its maximum number of valid invitations.
+    #[error("a room has at most 10 valid invitations")]
+    TooManyInvitations,
+    /// The box is private, and the user is not allowed to use it.
+    #[error("the box is private, and you are not one of its users")]
+    PrivateBox,
+    /// The box has its maximum number of users.
+    #[error("a box has at most 500 allowed users")]
+    TooManyUsers,
     /// Steps only move forward.
     #[error("the order is at step {} already", .0.as_str())]
     StepNotForward(Step),

@@ -5,18 +5,22 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MessageState, OriginalMessage, OwnCommand, OwnEvent,
-    PasswordProof, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, InvitationLimits, MessageState, OriginalMessage,
+    OwnCommand, OwnEvent, PasswordProof, RoomChange, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 use crate::{
     ids::{EventSequence, MessageId, RoomId, UserId},
     scenario::Given,
-    values::{BoxKind, Coordinates, ExtensionHours, InvalidValue, MaxMembers, Step},
+    values::{BoxKind, Coordinates, ExtensionHours, InvalidValue, MaxMembers, MuteMinutes, SlowModeSeconds, Step},
 };
 
+mod changes;
 mod deadline;
 mod installation;
+mod invitations;
 mod members;
+mod moderation;
+mod private;
 mod rooms;
 mod sequences;
 mod stored;
@@ -104,6 +108,47 @@ fn host_changed(from: &str, to: &str, change: HostChange) -> BoxEvent {
     RoomEvent::HostTransferred { from: user(from), to: user(to), change }.in_room(room(1))
 }
 
+fn co_host(name: &str) -> BoxEvent {
+    RoomEvent::CoHostAppointed { user_id: user(name) }.in_room(room(1))
+}
+
+fn muted(name: &str, from: i64, until: i64) -> BoxEvent {
+    RoomEvent::MemberMuted { user_id: user(name), muted_at: minute(from), until: minute(until) }.in_room(room(1))
+}
+
+fn unmuted(name: &str) -> BoxEvent {
+    RoomEvent::MemberUnmuted { user_id: user(name) }.in_room(room(1))
+}
+
+fn slow_mode_set(seconds: u32) -> BoxEvent {
+    RoomEvent::SlowModeSet { seconds }.in_room(room(1))
+}
+
+fn pinned(message: u64, replaced: Option<u64>) -> BoxEvent {
+    let (message_id, replaced) = (MessageId::new(message), replaced.map(MessageId::new));
+    RoomEvent::MessagePinned { message_id, replaced }.in_room(room(1))
+}
+
+fn unpinned(message: u64) -> BoxEvent {
+    RoomEvent::MessageUnpinned { message_id: MessageId::new(message) }.in_room(room(1))
+}
+
+/// The n-th invitation, made at minute 0 for this many uses and minutes. Its hash contains its number.
+fn invitation_created(invitation: u32, max_uses: u32, minutes: i64) -> BoxEvent {
+    RoomEvent::InvitationCreated {
+        invitation,
+        token_hash: format!("hash-{invitation}"),
+        max_uses,
+        created_at: minute(0),
+        expires_at: minute(minutes),
+    }
+    .in_room(room(1))
+}
+
+fn invitation_used(invitation: u32, name: &str) -> BoxEvent {
+    RoomEvent::InvitationUsed { invitation, user_id: user(name) }.in_room(room(1))
+}
+
 fn extended(extension: u32, hours: u32, closes_at: i64) -> BoxEvent {
     RoomEvent::RoomExtended { extension, hours, closes_at: minute(closes_at) }.in_room(room(1))
 }
@@ -175,21 +220,47 @@ fn erase_author(name: &str, at: i64) -> BoxCommand {
 }
 
 fn join(name: &str, password: PasswordProof) -> BoxCommand {
-    RoomCommand::JoinRoom { user_id: user(name), password, at: minute(1) }.in_room(room(1))
+    RoomCommand::JoinRoom { user_id: user(name), password, invitation: None, at: minute(1) }.in_room(room(1))
 }
 
-/// The commands reserved to members and to the host, issued by one user.
+/// A message of this author in room 1, as a command looks it up.
+fn original(message: u64, author: &str) -> OriginalMessage {
+    let (message_id, state) = (MessageId::new(message), MessageState::default());
+    OriginalMessage { message_id, room_id: room(1), author: user(author), state }
+}
+
+/// The commands reserved to members, to co-hosts and to the host, issued by one user.
 fn room_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
-    talk_commands(room_id, by, at).into_iter().chain(host_commands(room_id, by, at)).collect()
+    [talk_commands(room_id, by, at), host_commands(room_id, by, at), moderator_commands(room_id, by, at)].concat()
+}
+
+/// The commands of the host and the co-hosts.
+fn moderator_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
+    let (room_id, by, at) = (|| room_id.clone(), || user(by), minute(at));
+    let (minutes, message_id) = (MuteMinutes::try_from(10).unwrap(), MessageId::new(7));
+    let limits = InvitationLimits { uses: 2.try_into().unwrap(), minutes: 60.try_into().unwrap() };
+    let original = OriginalMessage { message_id, room_id: room_id(), author: by(), state: MessageState::default() };
+    vec![
+        RoomCommand::KickMember { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::MuteMember { by: by(), user_id: user("cho"), minutes, at }.in_room(room_id()),
+        RoomCommand::UnmuteMember { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::PinMessage { by: by(), original: Some(original), at }.in_room(room_id()),
+        RoomCommand::UnpinMessage { by: by(), message_id, at }.in_room(room_id()),
+        RoomCommand::CreateInvitation { by: by(), token_hash: "hash".into(), limits, at }.in_room(room_id()),
+        RoomCommand::RevokeInvitation { by: by(), invitation: 1, at }.in_room(room_id()),
+        RoomCommand::ExtendRoom { by: by(), hours: ExtensionHours::try_from(1).unwrap(), at }.in_room(room_id()),
+    ]
 }
 
 fn host_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
     let (room_id, by, at) = (|| room_id.clone(), || user(by), minute(at));
     vec![
-        RoomCommand::KickMember { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::ChangeRoom { by: by(), change: RoomChange::default(), at }.in_room(room_id()),
+        RoomCommand::AppointCoHost { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::DismissCoHost { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::SetSlowMode { by: by(), seconds: SlowModeSeconds::try_from(30).unwrap(), at }.in_room(room_id()),
         RoomCommand::TransferHost { by: by(), to: user("cho"), at }.in_room(room_id()),
         RoomCommand::AdvanceStep { by: by(), step: Step::Ordered, at }.in_room(room_id()),
-        RoomCommand::ExtendRoom { by: by(), hours: ExtensionHours::try_from(1).unwrap(), at }.in_room(room_id()),
         RoomCommand::CloseRoom { by: by(), at }.in_room(room_id()),
     ]
 }

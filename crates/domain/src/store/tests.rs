@@ -63,6 +63,7 @@ fn every_command_to_an_unknown_store_is_refused() {
         change(None, None, None),
         StoreCommand::OpenStore,
         StoreCommand::CloseStore,
+        StoreCommand::RetireStore,
     ];
     given([]).each_refused(commands, &StoreRefusal::StoreNotFound);
     assert!(!Store::default().is_registered() && !Store::default().is_open());
@@ -101,12 +102,26 @@ fn setting_the_current_availability_changes_nothing() {
 }
 
 #[test]
+fn a_retired_store_is_closed_and_never_changes_again() {
+    for past in [vec![registered()], vec![registered(), StoreEvent::StoreClosed {}]] {
+        given(past.clone()).when(StoreCommand::RetireStore).then([StoreEvent::StoreRetired {}]);
+        let past: Vec<_> = past.into_iter().chain([StoreEvent::StoreRetired {}]).collect();
+        let state = fold(Store::default(), past.clone());
+        assert!(state.is_registered() && state.is_retired() && !state.is_open());
+        given(past.clone()).when(StoreCommand::RetireStore).then_nothing();
+        let commands = [change(Some("Da Ben"), None, None), StoreCommand::OpenStore, StoreCommand::CloseStore];
+        given(past).each_refused(commands, &StoreRefusal::StoreRetired);
+    }
+}
+
+#[test]
 fn every_event_is_listed_and_keeps_its_stored_form() {
     let examples = [
         (registered(), json!({"store_id": "pizzeria", "name": "Da Anna", "zip_code": "04109", "category": null})),
         (changed(None, None, Some("pizza")), json!({"name": null, "zip_code": null, "category": "pizza"})),
         (StoreEvent::StoreOpened {}, json!({})),
         (StoreEvent::StoreClosed {}, json!({})),
+        (StoreEvent::StoreRetired {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<StoreEvent>(), StoreEvent::TYPES);
     assert_eq!(examples.each_ref().map(|(event, _)| event.name()), StoreEvent::TYPES);
@@ -121,4 +136,6 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
 fn the_state_of_a_store_keeps_its_stored_form() {
     let state = fold(Store::default(), [registered()]);
     assert_eq!(serde_json::to_value(&state).unwrap(), json!({"registered": true, "open": true}));
+    let state = fold(state, [StoreEvent::StoreRetired {}]);
+    assert_eq!(serde_json::to_value(&state).unwrap(), json!({"registered": true, "open": false, "retired": true}));
 }

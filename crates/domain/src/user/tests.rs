@@ -93,6 +93,26 @@ fn unmute(number: usize) -> UserCommand {
     UserCommand::UnmuteRoom { room_id: room(number) }
 }
 
+fn other(number: usize) -> UserId {
+    format!("user-{number}").parse().unwrap()
+}
+
+fn block(number: usize) -> UserCommand {
+    UserCommand::BlockUser { user_id: other(number) }
+}
+
+fn unblock(number: usize) -> UserCommand {
+    UserCommand::UnblockUser { user_id: other(number) }
+}
+
+fn blocked(number: usize) -> UserEvent {
+    UserEvent::UserBlocked { user_id: other(number) }
+}
+
+fn unblocked(number: usize) -> UserEvent {
+    UserEvent::UserUnblocked { user_id: other(number) }
+}
+
 fn read_alarms(up_to: &str) -> UserCommand {
     UserCommand::ReadAlarms { up_to: up_to.parse().unwrap() }
 }
@@ -101,7 +121,7 @@ fn alarms_read<const N: usize>(up_to: [(&str, u64); N]) -> UserEvent {
     UserEvent::AlarmsRead { up_to: up_to.map(|(stream, sequence)| (stream.to_owned(), sequence)).into() }
 }
 
-fn all_but_register() -> [UserCommand; 11] {
+fn all_but_register() -> [UserCommand; 13] {
     let preferences = wishes();
     [
         change_nickname("Anna"),
@@ -113,6 +133,8 @@ fn all_but_register() -> [UserCommand; 11] {
         UserCommand::ShareReadMarkers { shared: false },
         mute(1),
         unmute(1),
+        block(1),
+        unblock(1),
         read_alarms("box-0.i.1"),
         UserCommand::EraseUser,
     ]
@@ -131,12 +153,16 @@ fn a_user_id_is_used_once_even_after_an_erasure() {
 
 #[test]
 fn a_reserved_id_cannot_be_registered() {
-    given([]).each_refused([register("system"), register("me"), register("all")], &UserRefusal::UserExists);
+    given([]).each_refused(
+        [register("system"), register("me"), register("all"), register("report_key-1")],
+        &UserRefusal::UserExists,
+    );
 }
 
 #[test]
 fn commands_of_unregistered_users_are_refused() {
-    given([]).each_refused(all_but_register(), &UserRefusal::UserNotFound);
+    let [commands @ .., UserCommand::EraseUser] = all_but_register() else { panic!() };
+    given([]).each_refused(commands, &UserRefusal::UserNotFound);
 }
 
 #[test]
@@ -249,6 +275,22 @@ fn the_oldest_of_two_hundred_muted_rooms_is_unmuted_for_another_one() {
 }
 
 #[test]
+fn users_block_and_unblock_others() {
+    given([registered()]).when(block(1)).then([blocked(1)]);
+    given([registered(), blocked(1)]).when(block(1)).then_nothing();
+    given([registered(), blocked(1)]).when(unblock(1)).then([unblocked(1)]);
+    given([registered(), blocked(1), unblocked(1)]).when(unblock(1)).then_nothing();
+}
+
+#[test]
+fn users_block_at_most_five_hundred_others() {
+    let past = || [registered()].into_iter().chain((1..=MAX_BLOCKED_USERS).map(blocked));
+    given(past()).when(block(501)).then_refused(&UserRefusal::TooManyBlockedUsers);
+    given(past()).when(block(7)).then_nothing();
+    given(past().chain([unblocked(7)])).when(block(501)).then([blocked(501)]);
+}
+
+#[test]
 fn users_read_their_alarms_forward_in_each_stream() {
     given([registered()]).when(read_alarms("box-0.i.0")).then_nothing();
     given([registered()]).when(read_alarms("box-0.i.4_box-1.i.7")).then([alarms_read([("box-0", 4), ("box-1", 7)])]);
@@ -272,6 +314,14 @@ fn users_are_erased() {
 }
 
 #[test]
+fn a_user_who_was_never_registered_can_be_erased_once_and_not_be_registered_later() {
+    given([]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+    let erased = given([UserEvent::UserErased {}]);
+    erased.each_refused(all_but_register(), &UserRefusal::UserNotFound);
+    given([UserEvent::UserErased {}]).when(register("ann")).then_refused(&UserRefusal::UserExists);
+}
+
+#[test]
 fn every_event_is_listed_and_keeps_its_stored_form() {
     let examples = [
         (registered(), json!({"user_id": "ann", "nickname": "Ann"})),
@@ -287,7 +337,12 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
         (UserEvent::ReadMarkerSharingSet { shared: false }, json!({"shared": false})),
         (muted(7), json!({"room_id": "box.7"})),
         (unmuted(7), json!({"room_id": "box.7"})),
+        (blocked(7), json!({"user_id": "user-7"})),
+        (unblocked(7), json!({"user_id": "user-7"})),
         (alarms_read([("box-0", 4), ("box-1", 7)]), json!({"up_to": {"box-0": 4, "box-1": 7}})),
+        (suspended(Some(60)), json!({"until": "1970-01-01T01:00:00Z"})),
+        (UserEvent::UserReinstated {}, json!({})),
+        (UserEvent::PasswordResetIssued { expires_at: minute(60) }, json!({"expires_at": "1970-01-01T01:00:00Z"})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
@@ -327,13 +382,87 @@ fn a_device_that_was_registered_again_since_is_not_removed() {
 
 #[test]
 fn the_state_of_a_user_keeps_its_stored_form() {
-    let state = fold(User::default(), [registered(), device_registered(2), device_registered(1), muted(2), muted(1)]);
+    let past = [registered(), device_registered(2), device_registered(1), muted(2), muted(1), blocked(2), blocked(1)];
+    let state = fold(User::default(), past);
     let stored = json!({
         "registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
         "targets": { "phone-1": TOKEN_HASH, "phone-2": TOKEN_HASH },
-        "has_quiet_hours": false, "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"], "alarms_read": {},
+        "has_quiet_hours": false, "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"],
+        "blocked_users": ["user-1", "user-2"], "alarms_read": {},
     });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
+}
+
+fn minute(number: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(60 * number, 0).unwrap()
+}
+
+fn suspend(until: Option<i64>, is_moderator: bool, at: i64) -> UserCommand {
+    UserCommand::SuspendUser { until: until.map(minute), is_moderator, at: minute(at) }
+}
+
+fn suspended(until: Option<i64>) -> UserEvent {
+    UserEvent::UserSuspended { until: until.map(minute) }
+}
+
+#[test]
+fn a_user_is_suspended_until_a_time_or_until_reinstated() {
+    let state = |past: &[UserEvent]| fold(User::default(), [&[registered()], past].concat());
+    given([registered()]).when(suspend(None, false, 0)).then([suspended(None)]);
+    given([registered()]).when(suspend(Some(9), false, 0)).then([suspended(Some(9))]);
+    assert!(!state(&[]).is_suspended(minute(0)));
+    assert!(state(&[suspended(None)]).is_suspended(minute(1_000_000)));
+    let until = state(&[suspended(Some(9))]);
+    assert!(until.is_suspended(minute(8)) && !until.is_suspended(minute(9)));
+    let reinstated = state(&[suspended(None), UserEvent::UserReinstated {}]);
+    assert!(!reinstated.is_suspended(minute(0)) && reinstated.nickname().is_some());
+}
+
+#[test]
+fn a_suspension_that_holds_already_changes_nothing() {
+    given([registered(), suspended(None)]).when(suspend(None, false, 1)).then_nothing();
+    given([registered(), suspended(Some(9))]).when(suspend(Some(9), false, 1)).then_nothing();
+    given([registered(), suspended(Some(9))]).when(suspend(None, false, 1)).then([suspended(None)]);
+    given([registered(), suspended(Some(9))]).when(suspend(Some(20), false, 10)).then([suspended(Some(20))]);
+    given([registered(), suspended(None)]).when(UserCommand::ReinstateUser).then([UserEvent::UserReinstated {}]);
+    given([registered()]).when(UserCommand::ReinstateUser).then_nothing();
+}
+
+#[test]
+fn only_users_and_the_accounts_of_moderators_are_suspended() {
+    given([]).when(suspend(None, false, 0)).then_refused(&UserRefusal::UserNotFound);
+    given([]).when(UserCommand::ReinstateUser).then_refused(&UserRefusal::UserNotFound);
+    given([]).when(suspend(None, true, 0)).then([suspended(None)]);
+    given([suspended(None)]).when(UserCommand::ReinstateUser).then([UserEvent::UserReinstated {}]);
+    let erased = || given([registered(), suspended(None), UserEvent::UserErased {}]);
+    erased().when(suspend(None, false, 0)).then_refused(&UserRefusal::UserNotFound);
+    erased().when(UserCommand::ReinstateUser).then_refused(&UserRefusal::UserNotFound);
+    // A moderator may have the id of an erased user.
+    given([registered(), UserEvent::UserErased {}]).when(suspend(None, true, 0)).then([suspended(None)]);
+    given([UserEvent::UserErased {}, suspended(None)])
+        .when(UserCommand::ReinstateUser)
+        .then([UserEvent::UserReinstated {}]);
+    assert!(fold(User::default(), [suspended(None)]).nickname().is_none());
+}
+
+#[test]
+fn a_suspended_user_can_still_be_erased() {
+    given([registered(), suspended(None)]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+}
+
+#[test]
+fn a_suspension_is_part_of_the_stored_state() {
+    let state = fold(User::default(), [registered(), suspended(Some(60))]);
+    let stored = serde_json::to_value(&state).unwrap();
+    assert_eq!(stored["suspension"], json!({"until": "1970-01-01T01:00:00Z"}));
+    assert_eq!(serde_json::from_value::<User>(stored).unwrap(), state);
+}
+
+#[test]
+fn a_token_for_a_new_password_is_issued_to_users() {
+    let issue = || UserCommand::IssuePasswordReset { expires_at: minute(60) };
+    given([registered()]).when(issue()).then([UserEvent::PasswordResetIssued { expires_at: minute(60) }]);
+    given([]).when(issue()).then_refused(&UserRefusal::UserNotFound);
 }
 
 fn any_command() -> impl Strategy<Value = UserCommand> {
@@ -347,7 +476,11 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         1 => Just(UserCommand::RemoveQuietHours),
         8 => (1..500_usize).prop_map(mute),
         2 => (1..500_usize).prop_map(unmute),
+        8 => (1..900_usize).prop_map(block),
+        2 => (1..900_usize).prop_map(unblock),
         4 => (1..9_u64).prop_map(|sequence| read_alarms(&format!("box-{}.i.{sequence}", sequence % 2))),
+        1 => (0..9_i64).prop_map(|at| suspend(None, false, at)),
+        1 => Just(UserCommand::ReinstateUser),
         1 => Just(UserCommand::EraseUser),
     ]
 }
@@ -364,6 +497,7 @@ proptest! {
             }
             prop_assert!(registrations <= 1 && state.devices.len() <= MAX_DEVICES);
             prop_assert!(state.muted_rooms.len() <= MAX_MUTED_ROOMS);
+            prop_assert!(state.blocked_users.len() <= MAX_BLOCKED_USERS);
             prop_assert_eq!(state.nickname().is_some(), registrations == 1 && !erased);
         }
     }

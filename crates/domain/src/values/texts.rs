@@ -129,6 +129,11 @@ text! {
     Reason, 200, 800, line
 }
 
+text! {
+    /// The words of a report or of its handling.
+    ReportNote, 1000, 4000, body
+}
+
 fn body(text: &str, limits: Limits) -> Result<String, Error> {
     value::body(text, limits).map_err(Error::Unfit)
 }

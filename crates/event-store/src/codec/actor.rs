@@ -10,6 +10,8 @@ pub enum ActorRole {
     User,
     /// An operator.
     Operator,
+    /// A moderator.
+    Moderator,
     /// A box.
     Device,
     /// The system itself: deadlines and erasures.
@@ -22,6 +24,7 @@ impl ActorRole {
         match self {
             Self::User => "user",
             Self::Operator => "operator",
+            Self::Moderator => "moderator",
             Self::Device => "device",
             Self::System => "system",
         }
@@ -29,6 +32,8 @@ impl ActorRole {
 
     /// Returns the role of a stored name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::User, Self::Operator, Self::Device, Self::System].into_iter().find(|role| role.as_str() == name)
+        [Self::User, Self::Operator, Self::Moderator, Self::Device, Self::System]
+            .into_iter()
+            .find(|role| role.as_str() == name)
     }
 }

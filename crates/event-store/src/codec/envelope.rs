@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{MessageId, UserId};
+use domain::{MessageId, UserId, values::Reason};
 use memchr::memmem;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -39,6 +39,8 @@ pub mod header {
     pub const ACTOR_ROLE: &str = "Actor-Role";
     /// The time at which the command was received.
     pub const OCCURRED_AT: &str = "Occurred-At";
+    /// The reason for the command, as an operator or a moderator gave it.
+    pub const REASON: &str = "Reason";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
 }
@@ -102,6 +104,8 @@ pub struct CommandContext {
     pub at: DateTime<Utc>,
     /// W3C trace context, if the command is traced.
     pub traceparent: Option<String>,
+    /// The reason for a command of an operator or a moderator on users and rooms.
+    pub reason: Option<Reason>,
 }
 
 #[derive(Serialize)]
@@ -169,6 +173,10 @@ pub(crate) fn encode<E: StoredEvent, S: Serialize>(
     if let Some(traceparent) = context.traceparent.as_deref().filter(|text| is_visible(text)) {
         put(header::TRACEPARENT, traceparent);
     }
+    if let Some(reason) = &context.reason {
+        // It has one line, so it can be a header's value unescaped.
+        put(header::REASON, reason.as_str());
+    }
     Ok((headers, payload.into()))
 }
 
@@ -200,6 +208,8 @@ pub struct RecordedCommit {
     pub stored_at: DateTime<Utc>,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// The reason for the command, if it has one.
+    pub reason: Option<String>,
     /// The keyed hash of the request.
     pub request_hash: Option<RequestHash>,
     /// The events and the state, as stored.
@@ -224,6 +234,7 @@ struct Headers<'a> {
     role: Option<&'a str>,
     at: Option<&'a str>,
     traceparent: Option<&'a str>,
+    reason: Option<&'a str>,
     message_id: Option<&'a str>,
 }
 
@@ -241,6 +252,7 @@ impl<'a> Headers<'a> {
                 header::ACTOR_ROLE => &mut found.role,
                 header::OCCURRED_AT => &mut found.at,
                 header::TRACEPARENT => &mut found.traceparent,
+                header::REASON => &mut found.reason,
                 "Nats-Msg-Id" => &mut found.message_id,
                 _ => return,
             };
@@ -261,6 +273,10 @@ pub enum Decoded {
     Claim,
     /// Events of a store.
     Store(Vec<domain::StoreEvent>),
+    /// Events of the filters.
+    Filters(Vec<domain::FilterEvent>),
+    /// Events of a report.
+    Report(Vec<domain::ReportEvent>),
     /// A user has read up to this message.
     Mark {
         /// The message.
@@ -293,6 +309,7 @@ impl RecordedCommit {
             commit_id: text(headers.commit_id).unwrap_or_default(),
             command_id: text(headers.command_id),
             traceparent: text(headers.traceparent),
+            reason: text(headers.reason),
             message_id: text(headers.message_id),
             request_hash: headers.request_hash.and_then(RequestHash::parse),
             actor: actor.unwrap_or_else(UserId::system),
@@ -319,6 +336,8 @@ impl RecordedCommit {
             Source::Room { .. } | Source::Talk { .. } => self.events().map(Decoded::Box),
             Source::User { .. } => self.events().map(Decoded::User),
             Source::Store { .. } => self.events().map(Decoded::Store),
+            Source::Filters => self.events().map(Decoded::Filters),
+            Source::Report { .. } => self.events().map(Decoded::Report),
             Source::Claim => Ok(Decoded::Claim),
             Source::Mark { .. } => match self.events::<MarkEvent>()?.pop() {
                 Some(MarkEvent::RoomRead { message_id }) => Ok(Decoded::Mark { message_id }),

@@ -125,6 +125,16 @@ impl StoredEvent for domain::StoreEvent {
     const UPCASTS: &'static [Upcast] = &[];
 }
 
+impl StoredEvent for domain::FilterEvent {
+    const TYPES: &'static [&'static str] = Self::TYPES;
+    const UPCASTS: &'static [Upcast] = &[];
+}
+
+impl StoredEvent for domain::ReportEvent {
+    const TYPES: &'static [&'static str] = Self::TYPES;
+    const UPCASTS: &'static [Upcast] = &[];
+}
+
 /// Marks the mentions as not stored: the text has them.
 fn without_mentions(mut data: Value) -> Value {
     if let Some(fields) = data.as_object_mut() {
@@ -189,6 +199,8 @@ mod tests {
         let mut seen = every_shape_decodes::<domain::BoxEvent>();
         seen.extend(every_shape_decodes::<domain::UserEvent>());
         seen.extend(every_shape_decodes::<domain::StoreEvent>());
+        seen.extend(every_shape_decodes::<domain::FilterEvent>());
+        seen.extend(every_shape_decodes::<domain::ReportEvent>());
         seen.extend(every_shape_decodes::<MarkEvent>());
         seen.extend(every_shape_decodes::<ClaimEvent>());
         let folder = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).unwrap();
@@ -218,6 +230,8 @@ mod tests {
         has_versions_of_the_log::<domain::BoxEvent>();
         has_versions_of_the_log::<domain::UserEvent>();
         has_versions_of_the_log::<domain::StoreEvent>();
+        has_versions_of_the_log::<domain::FilterEvent>();
+        has_versions_of_the_log::<domain::ReportEvent>();
     }
 
     #[test]

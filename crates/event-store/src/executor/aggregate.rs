@@ -4,7 +4,8 @@ use std::{fmt::Display, hash::Hash, str::FromStr};
 
 use cqrs_es::Aggregate;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal,
+    BoxCommand, BoxId, DeliveryBox, Filters, FiltersId, Lane, MessageLookUp, Report, ReportId, Store, StoreId,
+    StoreRefusal, User, UserId, UserRefusal,
 };
 use wire::{Source, StreamName, partition_of, subject};
 
@@ -38,6 +39,11 @@ pub trait StoredAggregate:
     /// Returns the state after a commit, if the commit carries one that can be read.
     fn stored_state(commit: &RecordedCommit) -> Option<Self> {
         commit.state(Self::OLDEST_STATE_VERSION..=Self::STATE_VERSION)
+    }
+
+    /// False if a release stored the state without a part that decisions need. It is folded from the events instead.
+    fn is_complete(&self) -> bool {
+        true
     }
 
     /// The streams that hold aggregates of this type.
@@ -93,9 +99,14 @@ pub struct NameClaims {
 
 impl StoredAggregate for DeliveryBox {
     type Id = BoxId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
     const LANE_WITHOUT_EVENTS: Lane = Lane::Talk;
     const HAS_MEMBERS: bool = true;
+
+    fn is_complete(&self) -> bool {
+        Self::is_complete(self)
+    }
 
     fn streams(partitions: u16) -> Vec<StreamName> {
         (0..partitions).map(StreamName::Box).collect()
@@ -131,7 +142,7 @@ impl StoredAggregate for DeliveryBox {
 
 impl StoredAggregate for User {
     type Id = UserId;
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 6;
     const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
@@ -167,7 +178,8 @@ impl StoredAggregate for User {
 
 impl StoredAggregate for Store {
     type Id = StoreId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
         vec![StreamName::Store]
@@ -190,5 +202,50 @@ impl StoredAggregate for Store {
 
     fn claim_taken() -> Option<StoreRefusal> {
         None
+    }
+}
+
+impl StoredAggregate for Filters {
+    type Id = FiltersId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::Store]
+    }
+
+    fn stream(_: &FiltersId, _: u16) -> StreamName {
+        StreamName::Store
+    }
+
+    fn subject(_: &FiltersId, _: Lane, _: u16) -> String {
+        subject::filters()
+    }
+
+    fn changed_by(source: &Source) -> Option<FiltersId> {
+        matches!(source, Source::Filters).then_some(FiltersId)
+    }
+}
+
+impl StoredAggregate for Report {
+    type Id = ReportId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::Store]
+    }
+
+    fn stream(_: &ReportId, _: u16) -> StreamName {
+        StreamName::Store
+    }
+
+    fn subject(id: &ReportId, _: Lane, _: u16) -> String {
+        subject::report(id)
+    }
+
+    fn changed_by(source: &Source) -> Option<ReportId> {
+        match source {
+            Source::Report { report_id } => Some(report_id.clone()),
+            _ => None,
+        }
     }
 }

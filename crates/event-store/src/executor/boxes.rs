@@ -27,6 +27,28 @@ impl Executor<DeliveryBox> {
         }
     }
 
+    /// Returns a message with its last text, also if it was deleted. `is_last` is true if its room is the last one of
+    /// the box: of an earlier room the text is the one that was posted.
+    pub async fn message_with_text(
+        &self,
+        box_id: &BoxId,
+        message_id: MessageId,
+        is_last: bool,
+    ) -> Result<Option<OriginalMessage>, EventStoreError> {
+        let Some(mut message) = self.message(box_id, message_id).await? else { return Ok(None) };
+        if is_last {
+            let changes = self.talk.message(&message.room_id, message_id).await?;
+            if let Some(sequence) = changes.edited
+                && let Some(recorded) = self.recorded(box_id, sequence).await?
+                && let Some(BoxEvent::Talk { event: TalkEvent::MessageEdited { body, .. }, .. }) =
+                    RecordedCommit::parse(&recorded)?.events()?.pop()
+            {
+                message.state.text = body;
+            }
+        }
+        Ok(Some(message))
+    }
+
     /// Returns the sequence of a commit that is to be dropped, if it is one of this box. If such commits make the state
     /// of the box unreadable, the state is folded from the other commits, so that the box accepts this command. The
     /// state is stored with it.

@@ -33,6 +33,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// The user was erased in the meantime: certainly not executed.
     #[error("the user was erased")]
     Erased,
+    /// The user is suspended: certainly not executed.
+    #[error("the user is suspended")]
+    Suspended,
     /// Too many concurrent commands to the same aggregate: certainly not executed.
     #[error("too many commands at once")]
     Contended,

@@ -49,10 +49,10 @@ pub(super) async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>
     if slot.known().is_some_and(|known| known.version >= commit.sequence) {
         return;
     }
-    match A::stored_state(&commit) {
+    match A::stored_state(&commit).filter(A::is_complete) {
         Some(state) => slot.update(Versioned { state: Arc::new(state), version: commit.sequence }),
-        // The state is encrypted or of a newer release: the next command loads it. The slot itself stays in the cache,
-        // because commands in progress hold it and share their results through it.
+        // The state is encrypted, incomplete or of a newer release: the next command loads it. The slot itself stays in
+        // the cache, because commands in progress hold it and share their results through it.
         None => slot.drop_older(commit.sequence),
     }
 }

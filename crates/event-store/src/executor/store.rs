@@ -94,7 +94,9 @@ pub(crate) fn principal(context: &CommandContext) -> String {
     match context.role {
         ActorRole::User | ActorRole::System => context.actor.to_string(),
         // This has one line more than a user's scope. Ids and keys contain no line breaks.
-        role @ (ActorRole::Operator | ActorRole::Device) => format!("{}\n{}", role.as_str(), context.actor),
+        role @ (ActorRole::Operator | ActorRole::Moderator | ActorRole::Device) => {
+            format!("{}\n{}", role.as_str(), context.actor)
+        }
     }
 }
 
@@ -152,7 +154,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         };
         let version = last.sequence;
         let commit = RecordedCommit::parse(&last)?;
-        if let Some(state) = A::stored_state(&commit) {
+        if let Some(state) = A::stored_state(&commit).filter(A::is_complete) {
             return Ok(Versioned { state: Arc::new(state), version });
         }
         Ok(Versioned { state: Arc::new(self.fold(id, version).await?), version })
@@ -297,6 +299,8 @@ pub mod metadata {
     pub const OCCURRED_AT: &str = "occurred_at";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+    /// The reason for the command.
+    pub const REASON: &str = "reason";
 }
 
 fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, EventStoreError> {
@@ -312,6 +316,7 @@ fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, Even
         role: get(metadata::ACTOR_ROLE).and_then(|role| ActorRole::parse(role)).unwrap_or(ActorRole::User),
         at: at.ok_or_else(|| missing(metadata::OCCURRED_AT))?,
         traceparent: get(metadata::TRACEPARENT).cloned(),
+        reason: get(metadata::REASON).and_then(|reason| reason.clone().try_into().ok()),
     })
 }
 

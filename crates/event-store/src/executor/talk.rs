@@ -117,7 +117,12 @@ impl TalkStates {
         match &commit.source {
             Source::Talk { box_id } => self.change(box_id, commit),
             Source::Room { box_id } => self.forget_closed(box_id, commit),
-            Source::User { .. } | Source::Claim | Source::Store { .. } | Source::Mark { .. } => {}
+            Source::User { .. }
+            | Source::Claim
+            | Source::Store { .. }
+            | Source::Filters
+            | Source::Report { .. }
+            | Source::Mark { .. } => {}
         }
     }
 

@@ -73,6 +73,7 @@ contract! {
     executing::concurrent_repeats_are_executed_once,
     executing::a_stale_cache_causes_no_refusal,
     executing::the_events_yield_the_state_stored_with_the_commits,
+    executing::a_state_without_a_kind_is_folded,
     executing::commits_name_actor_and_time,
     executing::an_undecodable_event_is_passed_to_the_reader,
     executing::a_box_continues_after_an_undecodable_event,

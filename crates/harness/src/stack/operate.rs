@@ -23,11 +23,17 @@ fn program() -> anyhow::Result<PathBuf> {
 }
 
 impl Stack {
-    /// Runs `boxroomctl operator create` with this password and these further arguments, to its end.
-    pub async fn create_operator(&self, user_id: &str, password: &str, words: &[&str]) -> anyhow::Result<Output> {
+    /// Runs `boxroomctl <role> create` with this password and these further arguments, to its end.
+    pub async fn create_account(
+        &self,
+        role: &str,
+        user_id: &str,
+        password: &str,
+        words: &[&str],
+    ) -> anyhow::Result<Output> {
         let program = program()?;
         let mut child = tokio::process::Command::new(&program)
-            .args(["operator", "create", "--user-id", user_id, "--nats-url", &self.nats_url(Account::Command)])
+            .args([role, "create", "--user-id", user_id, "--nats-url", &self.nats_url(Account::Command)])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageTyp
 use wire::{
     bucket::{
         self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, INVITATIONS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET,
-        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
+        SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, SLOW_MODE_BUCKET, TICKETS_BUCKET,
     },
     trust::{INVITATION_DAYS, REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
 };
@@ -15,6 +15,8 @@ use wire::{
 const MAX_VALUE_BYTES: i32 = 1024;
 
 const MAX_TALLY_BYTES: i32 = 512;
+
+const MAX_TURN_BYTES: i32 = 512;
 
 /// The maximum size of an invitation, with the ids of all users who can register with it.
 const MAX_INVITATION_BYTES: i32 = 8192;
@@ -25,6 +27,12 @@ const MAX_TALLIES: i64 = 1_000_000;
 
 /// The time after which an address that gave the right password is forgotten.
 const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
+
+/// The maximum number of turns in slow mode. A turn that is discarded early lets one message pass early.
+const MAX_TURNS: i64 = 1_000_000;
+
+/// The time after which no turn counts: slow mode has at most six hours between messages.
+const MAX_TURN_AGE: Duration = Duration::from_hours(7);
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -37,10 +45,12 @@ pub(super) fn layouts(replicas: usize) -> Vec<Config> {
     let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
     let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
     vec![
-        kept(ACCOUNTS_BUCKET, "*"),
+        // Accounts that wait for a confirmation have a lifetime.
+        Config { allow_message_ttl: true, ..kept(ACCOUNTS_BUCKET, "*") },
         kept(NOTIFIER_BUCKET, "*.*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
-        Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
+        // The keys of ended sessions are forgotten soon, so that the sessions of a user are found among a few keys.
+        Config { max_age: session_age, allow_message_ttl: true, ..kept(SESSIONS_BUCKET, "*.*.*") },
         Config { max_age: invitation_age, max_message_size: MAX_INVITATION_BYTES, ..kept(INVITATIONS_BUCKET, "*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
         // by the next read.
@@ -52,6 +62,13 @@ pub(super) fn layouts(replicas: usize) -> Vec<Config> {
             max_age: MAX_TALLY_AGE,
             max_message_size: MAX_TALLY_BYTES,
             ..kept(ATTEMPTS_BUCKET, ">")
+        },
+        Config {
+            discard: DiscardPolicy::Old,
+            max_messages: MAX_TURNS,
+            max_age: MAX_TURN_AGE,
+            max_message_size: MAX_TURN_BYTES,
+            ..kept(SLOW_MODE_BUCKET, "*.*.*")
         },
         Config {
             // The key, and its tombstone until the key is overwritten in place.

@@ -29,7 +29,16 @@ const ALL: [May; 6] = [
     May {
         account: Account::Command,
         read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
-        buckets: &["accounts", "sessions", "signing_keys", "revoked", "user-keys", "attempts", "invitations"],
+        buckets: &[
+            "accounts",
+            "sessions",
+            "signing_keys",
+            "revoked",
+            "user-keys",
+            "attempts",
+            "invitations",
+            "slow_mode",
+        ],
         publish: &[
             "box.*.*.room",
             "box.*.*.talk",
@@ -41,6 +50,7 @@ const ALL: [May; 6] = [
             "JS.core.API.$KV.accounts.*",
             "JS.core.API.$KV.attempts.>",
             "JS.core.API.$KV.invitations.*",
+            "JS.core.API.$KV.slow_mode.*.*.*",
             "JS.core.API.DIRECT.GET.KV_signing_keys",
             "JS.core.API.DIRECT.GET.KV_revoked",
             "JS.core.API.$KV.sessions.*.*.*",

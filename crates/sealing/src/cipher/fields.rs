@@ -10,19 +10,31 @@ use memchr::{memchr, memchr2, memmem};
 
 /// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
 /// events here.
-const PERSONAL: [(&str, &str); 8] = [
+const PERSONAL: [(&str, &str); 12] = [
     ("message_posted", "body"),
     ("message_edited", "body"),
     ("room_opened", "title"),
+    ("room_changed", "title"),
     ("user_registered", "nickname"),
     ("nickname_changed", "nickname"),
     ("device_registered", "target"),
     ("quiet_hours_set", "time_zone"),
+    ("report_filed", "text"),
+    ("report_filed", "note"),
+    ("report_resolved", "note"),
     ("state", "nickname"),
 ];
 
 /// The beginnings of the personal fields, up to the opening quotation mark of the text.
-const STARTS: [&[u8]; 5] = [br#""body":""#, br#""title":""#, br#""nickname":""#, br#""target":""#, br#""time_zone":""#];
+const STARTS: [&[u8]; 7] = [
+    br#""body":""#,
+    br#""title":""#,
+    br#""nickname":""#,
+    br#""target":""#,
+    br#""time_zone":""#,
+    br#""text":""#,
+    br#""note":""#,
+];
 
 /// The rest of the form of an encrypted value after [`SEALED`]:
 /// `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.

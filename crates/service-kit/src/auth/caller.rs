@@ -1,7 +1,7 @@
 //! The authenticated caller of a request, and the checks of its role.
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use wire::trust as names;
@@ -16,6 +16,8 @@ pub enum Role {
     User,
     /// An operator, who manages boxes and stores.
     Operator,
+    /// A moderator, who acts against abuse.
+    Moderator,
     /// This box.
     Device(BoxId),
 }
@@ -26,6 +28,7 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Operator => "operator",
+            Self::Moderator => "moderator",
             Self::Device(_) => "device",
         }
     }
@@ -35,6 +38,7 @@ impl Role {
         match (name, box_id) {
             ("user", None) => Some(Self::User),
             ("operator", None) => Some(Self::Operator),
+            ("moderator", None) => Some(Self::Moderator),
             ("device", Some(box_id)) => Some(Self::Device(box_id)),
             _ => None,
         }
@@ -44,7 +48,7 @@ impl Role {
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
-    /// The id of the user, operator or box.
+    /// The id of the user, operator, moderator or box.
     pub user_id: UserId,
     /// The role of the caller.
     pub role: Role,
@@ -54,6 +58,9 @@ pub struct Caller {
     pub expires_at: DateTime<Utc>,
     /// The session of the token. A token printed by an operator has none.
     pub session: Option<String>,
+    /// The time at which the caller last proved its identity. None if it is unknown.
+    #[serde(default)]
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 impl Caller {
@@ -62,12 +69,25 @@ impl Caller {
         names::subject_key(self.role.name(), &self.user_id)
     }
 
+    /// Returns true if the caller proved its identity at most this long ago.
+    pub fn has_authenticated_within(&self, age: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.authenticated_at.is_some_and(|at| now - at <= age)
+    }
+
     /// Rejects all callers but operators.
     pub fn require_operator(&self) -> Result<(), Problem> {
         if self.role == Role::Operator { Ok(()) } else { Err(forbidden("requires the role `operator`")) }
     }
 
-    /// Rejects all callers but users: operators and boxes have no nickname and order nothing.
+    /// Rejects all callers but moderators and operators, who may do what moderators may.
+    pub fn require_moderator(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Moderator | Role::Operator => Ok(()),
+            Role::User | Role::Device(_) => Err(forbidden("requires the role `moderator` or `operator`")),
+        }
+    }
+
+    /// Rejects all callers but users: operators, moderators and boxes have no nickname and order nothing.
     pub fn require_user(&self) -> Result<(), Problem> {
         if self.role == Role::User { Ok(()) } else { Err(forbidden("requires the role `user`")) }
     }
@@ -75,8 +95,8 @@ impl Caller {
     /// Rejects boxes, which only report.
     pub fn require_person(&self) -> Result<(), Problem> {
         match self.role {
-            Role::User | Role::Operator => Ok(()),
-            Role::Device(_) => Err(forbidden("requires the role `user` or `operator`")),
+            Role::User | Role::Operator | Role::Moderator => Ok(()),
+            Role::Device(_) => Err(forbidden("requires the role `user`, `operator` or `moderator`")),
         }
     }
 
@@ -84,7 +104,9 @@ impl Caller {
     pub fn require_device_of(&self, box_id: &BoxId) -> Result<(), Problem> {
         match &self.role {
             Role::Device(own) if own == box_id => Ok(()),
-            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("requires the role `device` of this box")),
+            Role::Device(_) | Role::User | Role::Operator | Role::Moderator => {
+                Err(forbidden("requires the role `device` of this box"))
+            }
         }
     }
 }

@@ -24,15 +24,25 @@ pub(super) struct Claims {
     /// The time of issue in seconds, exact to the millisecond: a sign-in just after a sign-out everywhere stays valid.
     pub(super) iat: f64,
     pub(super) exp: i64,
+    /// The time of the sign-in, which a refresh does not change. A token without a session is its own sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auth_time: Option<i64>,
 }
 
 impl Claims {
     /// Returns the caller. None if a claim is not valid.
     pub(super) fn into_caller(self) -> Option<Caller> {
+        let issued_at = time_of(self.iat)?;
+        let authenticated_at = match (self.auth_time, &self.sid) {
+            (Some(time), _) => DateTime::from_timestamp(time, 0),
+            (None, None) => Some(issued_at),
+            (None, Some(_)) => None,
+        };
         Some(Caller {
             user_id: self.sub.parse().ok()?,
             role: Role::named(&self.role, self.box_id)?,
-            issued_at: time_of(self.iat)?,
+            issued_at,
+            authenticated_at,
             expires_at: DateTime::from_timestamp(self.exp, 0)?,
             session: self.sid,
         })

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// A signed-in user: only users have rooms, alarms and a name. Ids of operators and boxes are separate names, which a
-/// user may have too.
+/// A signed-in user: only users have rooms, alarms and a name. Ids of operators, moderators and boxes are separate
+/// names, which a user may have too.
 #[derive(Debug, Clone)]
 pub struct AsUser(pub UserId);
 
@@ -21,7 +21,11 @@ pub struct AsUser(pub UserId);
 #[derive(Debug, Clone)]
 pub struct AsOperator(pub UserId);
 
-/// A signed-in user or operator. A box may only report.
+/// A signed-in moderator or operator.
+#[derive(Debug, Clone)]
+pub struct AsModerator(pub Caller);
+
+/// A signed-in user, operator or moderator. A box may only report.
 #[derive(Debug, Clone)]
 pub struct AsPerson(pub Caller);
 
@@ -81,6 +85,20 @@ where
         let caller = Caller::from_request_parts(parts, state).await?;
         caller.require_operator()?;
         Ok(Self(caller.user_id))
+    }
+}
+
+impl<S> FromRequestParts<S> for AsModerator
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        caller.require_moderator()?;
+        Ok(Self(caller))
     }
 }
 

@@ -51,7 +51,8 @@ pub struct IssuerArgs {
     #[arg(long, env = "BOXROOM_ISSUER_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub issuer_user_claim: String,
 
-    /// Claim with `operator` or `device` (with the claim `box`), alone or in a list; all other callers are users
+    /// Claim with `operator`, `moderator` or `device` (with the claim `box`), alone or in a list; all other callers are
+    /// users
     #[arg(long, env = "BOXROOM_ISSUER_ROLE_CLAIM", default_value = "role", value_name = "CLAIM")]
     pub issuer_role_claim: String,
 }
@@ -159,6 +160,8 @@ impl Issuer {
         let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(time_of);
         let session = claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= MAX_SESSION);
         Ok(Caller {
+            // Many issuers tell the time of the sign-in only on request.
+            authenticated_at: time("auth_time").or_else(|| time("iat")),
             user_id: user_id.ok_or_else(no_user)?,
             role: self.role(claims)?,
             // Without `iat`, any revocation of the principal applies.
@@ -177,6 +180,9 @@ impl Issuer {
         };
         if roles.contains(&"operator") {
             return Ok(Role::Operator);
+        }
+        if roles.contains(&"moderator") {
+            return Ok(Role::Moderator);
         }
         if roles.contains(&"device") {
             let box_id = claims.get("box").and_then(Value::as_str).and_then(|id| id.parse().ok());
@@ -214,9 +220,15 @@ mod tests {
         let ana = caller(json!({ "preferred_username": "ana", "sid": "a b*", "iat": 7 })).unwrap();
         assert_eq!((ana.user_id.as_str(), &ana.role), ("ana", &Role::User));
         assert_eq!((ana.session.as_deref(), ana.issued_at.timestamp()), (Some("YSBiKg"), 7));
+        assert_eq!(ana.authenticated_at, Some(ana.issued_at));
+        let again = caller(json!({ "preferred_username": "ana", "auth_time": 5, "iat": 7 })).unwrap();
+        assert_eq!(again.authenticated_at.unwrap().timestamp(), 5);
+        assert_eq!(caller(json!({ "preferred_username": "ana" })).unwrap().authenticated_at, None);
         for (claims, role) in [
             (json!({ "roles": "operator" }), Role::Operator),
-            (json!({ "roles": ["x", "operator"] }), Role::Operator),
+            (json!({ "roles": ["moderator", "operator"] }), Role::Operator),
+            (json!({ "roles": "moderator" }), Role::Moderator),
+            (json!({ "roles": ["device", "moderator"] }), Role::Moderator),
             (json!({ "roles": ["device"], "box": "b-1" }), Role::Device("b-1".parse().unwrap())),
             (json!({ "roles": ["Operator", 7] }), Role::User),
             (json!({ "role": "operator" }), Role::User),

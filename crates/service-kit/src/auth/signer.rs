@@ -29,12 +29,14 @@ impl KeyError {
 /// The content of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'a> {
-    /// The id of the user, operator or box.
+    /// The id of the user, operator, moderator or box.
     pub user_id: &'a UserId,
     /// The role.
     pub role: &'a Role,
     /// The session of the token.
     pub session: Option<&'a str>,
+    /// The time of the sign-in, for a token with a session.
+    pub authenticated_at: Option<DateTime<Utc>>,
     /// The time of issue.
     pub at: DateTime<Utc>,
     /// The lifetime.
@@ -80,6 +82,7 @@ impl Signer {
             jti: clock::new_id().simple().to_string(),
             iat: seconds_of(grant.at),
             exp: (grant.at + grant.lifetime).timestamp(),
+            auth_time: grant.authenticated_at.map(|at| at.timestamp()),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.id.clone());

@@ -39,7 +39,7 @@ fn verifier_with(known: TrustState) -> Verifier {
 
 fn token(signer: &Signer, role: &Role, at: DateTime<Utc>, session: Option<&str>) -> String {
     let user_id = &"ana".parse().unwrap();
-    signer.sign(Grant { user_id, role, session, at, lifetime: TimeDelta::minutes(15) }).unwrap()
+    signer.sign(Grant { user_id, role, session, authenticated_at: None, at, lifetime: TimeDelta::minutes(15) }).unwrap()
 }
 
 async fn refusal(verifier: &Verifier, token: &str) -> &'static str {
@@ -50,11 +50,30 @@ async fn refusal(verifier: &Verifier, token: &str) -> &'static str {
 async fn a_signed_token_names_its_caller() {
     let signer = signer(7);
     let (verifier, at) = (verifier_with(published(&signer, None)), now());
-    for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
+    for role in [Role::User, Role::Operator, Role::Moderator, Role::Device("box-1".parse().unwrap())] {
         let caller = verifier.check(&token(&signer, &role, at, Some("s"))).await.unwrap();
         assert_eq!((caller.user_id.as_str(), &caller.role, caller.issued_at), ("ana", &role, at));
         assert_eq!(caller.session.as_deref(), Some("s"));
     }
+}
+
+#[tokio::test]
+async fn a_token_tells_the_time_of_the_sign_in_and_not_that_of_a_refresh() {
+    let signer = signer(7);
+    let (verifier, at) = (verifier_with(published(&signer, None)), now());
+    let (user_id, role, lifetime) = (&"ana".parse().unwrap(), &Role::User, TimeDelta::minutes(15));
+    let caller = async |session, authenticated_at| {
+        let token = signer.sign(Grant { user_id, role, session, authenticated_at, at, lifetime }).unwrap();
+        verifier.check(&token).await.unwrap()
+    };
+    let age = TimeDelta::minutes(5);
+    let refreshed = caller(Some("s"), Some(at - TimeDelta::minutes(6))).await;
+    assert!(!refreshed.has_authenticated_within(age, at));
+    assert!(caller(Some("s"), Some(at - TimeDelta::minutes(4))).await.has_authenticated_within(age, at));
+    // Of an earlier release, which did not tell it.
+    assert!(!caller(Some("s"), None).await.has_authenticated_within(age, at));
+    let printed = caller(None, None).await;
+    assert!(printed.has_authenticated_within(age, at) && !printed.has_authenticated_within(age, at + lifetime));
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ pub fn allow(router: Router, origins: &[Origin]) -> Router {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
+            named("boxroom-session"),
             named("idempotency-key"),
             named("last-event-id"),
             named("min-position"),
@@ -93,6 +94,8 @@ pub fn allow(router: Router, origins: &[Origin]) -> Router {
             RATE_LIMIT_POLICY,
             REQUEST_ID,
         ])
+        // Sessions of pages are in cookies.
+        .allow_credentials(true)
         .max_age(MAX_AGE);
     router.layer(cors)
 }
@@ -139,7 +142,7 @@ mod tests {
                 (200, Some(origin))
             );
             assert!(header(&response, "access-control-expose-headers").unwrap().contains("event-position"));
-            assert!(header(&response, "access-control-allow-credentials").is_none());
+            assert_eq!(header(&response, "access-control-allow-credentials"), Some("true"));
         }
     }
 

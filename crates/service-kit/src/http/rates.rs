@@ -118,7 +118,7 @@ impl Rates {
     }
 }
 
-/// A role and an id. Users, operators and boxes with the same id have separate limits.
+/// A role and an id. Users, operators, moderators and boxes with the same id have separate limits.
 type Principal = (&'static str, UserId);
 
 fn principal(caller: &Caller) -> Principal {
@@ -272,7 +272,8 @@ mod tests {
             let mut request = Request::get("/");
             if let Some(user) = user {
                 let (user_id, lifetime) = (&user.parse::<UserId>().unwrap(), chrono::TimeDelta::minutes(1));
-                let grant = Grant { user_id, role: &Role::User, session: None, at: now(), lifetime };
+                let grant =
+                    Grant { user_id, role: &Role::User, session: None, authenticated_at: None, at: now(), lifetime };
                 let token = signer.sign(grant).unwrap();
                 request = request.header("authorization", format!("Bearer {token}"));
             }
@@ -301,13 +302,20 @@ mod tests {
 
     fn caller(id: &str, role: Role) -> Caller {
         let at = now();
-        Caller { user_id: id.parse().unwrap(), role, issued_at: at, expires_at: at, session: None }
+        Caller {
+            user_id: id.parse().unwrap(),
+            role,
+            issued_at: at,
+            expires_at: at,
+            session: None,
+            authenticated_at: None,
+        }
     }
 
     #[test]
     fn principals_with_the_same_name_have_separate_limits() {
         let rates = rates("1:2", "1:1");
-        let roles = || [Role::User, Role::Operator, Role::Device("locker-7".parse().unwrap())];
+        let roles = || [Role::User, Role::Operator, Role::Moderator, Role::Device("locker-7".parse().unwrap())];
         for role in roles().into_iter().chain(roles()) {
             rates.count_caller(&caller("locker-7", role)).unwrap();
         }

@@ -16,7 +16,7 @@ const MAX_TOKENS: u16 = 4096;
 const MAX_WORD: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A run of letters, marks and digits.
     Word,
     /// A character of a script in which words are not, or not only, separated by spaces.
@@ -27,20 +27,30 @@ pub(super) enum Kind {
 
 /// A token of a folded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    pub(super) text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: &'a str,
     /// 1, 2, 3 … in the text.
-    pub(super) position: u16,
+    pub(crate) position: u16,
     /// True if it is of a dense script and directly follows another one.
-    pub(super) is_joined: bool,
+    pub(crate) is_joined: bool,
     /// Its bytes of the original text.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
-/// Passes the tokens of a text in their order.
-pub(super) fn tokenize(text: &str, each: impl FnMut(Token<'_>)) {
-    let mut tokenizer = Tokenizer { word: String::new(), length: 0, span: 0..0, position: 0, last: None, each };
+/// Passes the first tokens of a text in their order, as many as are searched for.
+pub(crate) fn tokenize(text: &str, each: impl FnMut(Token<'_>)) {
+    tokenize_up_to(MAX_TOKENS, text, each);
+}
+
+/// Passes all tokens of a text in their order. A text of 16 KiB has fewer than 65,536.
+pub(crate) fn tokenize_all(text: &str, each: impl FnMut(Token<'_>)) {
+    tokenize_up_to(u16::MAX, text, each);
+}
+
+fn tokenize_up_to(limit: u16, text: &str, each: impl FnMut(Token<'_>)) {
+    let word = String::new();
+    let mut tokenizer = Tokenizer { word, length: 0, span: 0..0, position: 0, limit, last: None, each };
     fold(text, |character, span| tokenizer.add(character, span));
     tokenizer.end_word();
 }
@@ -50,6 +60,8 @@ struct Tokenizer<F> {
     length: usize,
     span: Range<usize>,
     position: u16,
+    /// The number of tokens after which no further ones are passed.
+    limit: u16,
     /// The kind of the last character.
     last: Option<Kind>,
     each: F,
@@ -87,7 +99,7 @@ impl<F: FnMut(Token<'_>)> Tokenizer<F> {
     }
 
     fn pass(&mut self, kind: Kind, text: &str, span: Range<usize>) {
-        if self.position < MAX_TOKENS {
+        if self.position < self.limit {
             self.position += 1;
             let is_joined = kind == Kind::Dense && self.last == Some(kind);
             (self.each)(Token { kind, text, position: self.position, is_joined, span });

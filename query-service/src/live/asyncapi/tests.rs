@@ -44,6 +44,8 @@ fn every_event_of_a_room_is_described() {
         "box_retired",
         "event_dropped",
         "author_erased",
+        "user_allowed",
+        "user_disallowed",
     ];
     let in_rooms: BTreeSet<&str> = BoxEvent::TYPES.iter().copied().filter(|name| !of_boxes.contains(name)).collect();
     assert_eq!(names(&events()), in_rooms);

@@ -1,7 +1,7 @@
 //! One connected user, with all connections of this user.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::alarm_summary::Unread;
 use crate::live::{
-    alarms::AlarmItem,
+    alarms::{Alarm, AlarmItem},
     frames::ServerFrame,
     my_rooms::{Counted, MyRoom, MyRooms},
     send_queue::SendQueue,
@@ -32,6 +32,8 @@ struct State {
     rooms: MyRooms,
     /// The time of the last read of the alarms.
     alarms_read_at: Option<Instant>,
+    /// The users that the user has blocked; none before the first read.
+    blocked: Option<BTreeSet<UserId>>,
 }
 
 /// One connection, and the alarms that it has received.
@@ -59,6 +61,9 @@ impl ConnectedUser {
         let rooms = state.rooms.frame();
         if let Some(frame) = &rooms {
             send_queue.push_user_frame(frame);
+        }
+        if let Some(frame) = state.blocked.as_ref().filter(|blocked| !blocked.is_empty()).map(blocks_frame) {
+            send_queue.push_user_frame(&frame);
         }
         state.connected.push(UserConnection {
             send_queue: send_queue.clone(),
@@ -104,6 +109,22 @@ impl ConnectedUser {
             }
         }
         floor
+    }
+
+    /// Returns true if an alarm must be read, because the user may have blocked another user who caused it.
+    pub(super) fn may_have_blocked(&self, alarm: &Alarm) -> bool {
+        self.state().blocked.as_ref().is_none_or(|blocked| alarm.may_be_of(blocked))
+    }
+
+    /// Sends the blocked users to the connections if they have changed.
+    pub(super) fn set_blocked(&self, blocked: BTreeSet<UserId>) {
+        let mut state = self.state();
+        if state.blocked.as_ref().map_or(blocked.is_empty(), |known| *known == blocked) {
+            state.blocked = Some(blocked);
+            return;
+        }
+        state.send(&[blocks_frame(&blocked)]);
+        state.blocked = Some(blocked);
     }
 
     /// Sends an item to every connection that has not received it.
@@ -214,4 +235,8 @@ impl State {
         }
         counted
     }
+}
+
+fn blocks_frame(blocked: &BTreeSet<UserId>) -> Utf8Bytes {
+    ServerFrame::Blocks { users: blocked }.encode()
 }

@@ -8,11 +8,13 @@ use system_tests::World;
 pub(super) enum Caller {
     Anonymous(BadToken),
     Operator,
+    Moderator,
     Box,
     OtherBox,
     Other,
     Kicked,
     Member,
+    CoHost,
     Host,
 }
 
@@ -40,8 +42,17 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SIGNED_IN: [Self; 7] =
-        [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::Host];
+    pub(super) const SIGNED_IN: [Self; 9] = [
+        Self::Operator,
+        Self::Moderator,
+        Self::Box,
+        Self::OtherBox,
+        Self::Other,
+        Self::Kicked,
+        Self::Member,
+        Self::CoHost,
+        Self::Host,
+    ];
 
     /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -53,11 +64,13 @@ impl Caller {
         match self {
             Self::Anonymous(_) => "nobody",
             Self::Operator => "operator",
+            Self::Moderator => "moderator",
             Self::Box => "box",
             Self::OtherBox => "other box",
             Self::Other => "other user",
             Self::Kicked => "kicked",
             Self::Member => "member",
+            Self::CoHost => "co-host",
             Self::Host => "host",
         }
     }

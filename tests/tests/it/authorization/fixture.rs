@@ -1,5 +1,6 @@
 //! A box with a room, and users in every relation to the room.
 
+use serde_json::json;
 use system_tests::{Person, World};
 use testing::requests::{box_details, room_details};
 
@@ -13,7 +14,10 @@ pub(super) struct Fixture {
     pub(super) message: String,
     /// An operator of this fixture only, because signing out everywhere revokes the operator's tokens.
     pub(super) operator: Person,
+    /// A moderator of this fixture only, likewise.
+    pub(super) moderator: Person,
     pub(super) host: Person,
+    pub(super) co_host: Person,
     pub(super) member: Person,
     pub(super) kicked: Person,
     /// A user who was never a member.
@@ -24,18 +28,20 @@ impl Fixture {
     /// Creates the box and the room.
     pub(super) async fn build(world: &World, number: usize) -> Self {
         let mut fixture = Self::imagine(world, number);
-        let Self { box_id, host, member, kicked, .. } = &fixture;
+        let Self { box_id, host, co_host, member, kicked, .. } = &fixture;
         world.operator().post("/boxes", box_details(box_id)).await.created();
         let opened = host.post(format!("/boxes/{box_id}/rooms"), room_details("pizzeria", 9)).await;
         let room = opened.created();
-        for person in [kicked, member] {
+        for person in [kicked, member, co_host] {
             world.join(person, &room).await;
         }
         let message = member.say(&room, "Hello").await.created();
         let kick = host.delete(format!("/rooms/{room}/members/{}", kicked.id())).await;
         kick.done();
-        for person in [member, kicked] {
-            person.remember_position(&kick);
+        let appointment = host.put(format!("/rooms/{room}/co-hosts/{}", co_host.id()), json!({})).await;
+        appointment.done();
+        for person in [member, kicked, co_host] {
+            person.remember_position(&appointment);
         }
         (fixture.room, fixture.message) = (room, message);
         fixture
@@ -48,9 +54,11 @@ impl Fixture {
             box_id: format!("box-{number}"),
             other_box: format!("elsewhere-{number}"),
             operator: world.operator_called(&format!("ops-{number}")),
+            moderator: world.moderator_called(&format!("mod-{number}")),
             room: format!("box-{number}.1"),
             message: "1".to_owned(),
             host: person("host"),
+            co_host: person("cohost"),
             member: person("member"),
             kicked: person("kicked"),
             other: person("other"),
@@ -59,13 +67,21 @@ impl Fixture {
 
     /// The values of path parameters.
     pub(super) fn params(&self) -> Vec<(&'static str, String)> {
-        let any =
-            [("store", "corner"), ("device", "phone"), ("emoji", "👍")].map(|(name, value)| (name, value.to_owned()));
+        let any = [
+            ("store", "corner"),
+            ("device", "phone"),
+            ("emoji", "👍"),
+            ("filter", "free-soup"),
+            ("report", "0f1e2d-1"),
+            ("session", "00000000000000000000000000000000"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
         let own = [
             ("box", self.box_id.clone()),
             ("room", self.room.clone()),
             ("message", self.message.clone()),
             ("user", self.member.id().to_owned()),
+            ("invitation", "1".to_owned()),
         ];
         own.into_iter().chain(any).collect()
     }

@@ -50,7 +50,7 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     }
     let follows = match name {
         "hello" => true,
-        "typing" | "unsubscribe" => matches!(caller, Caller::Member | Caller::Host),
+        "typing" | "unsubscribe" => matches!(caller, Caller::Member | Caller::CoHost | Caller::Host),
         _ => false,
     };
     let rooms = match v.filter(|_| follows) {

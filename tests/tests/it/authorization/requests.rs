@@ -19,7 +19,7 @@ pub(super) enum Way {
 }
 
 /// Problems that depend on the caller and not on the request.
-const OF_CALLERS: [&str; 11] = [
+const OF_CALLERS: [&str; 12] = [
     "missing-token",
     "expired-token",
     "invalid-token",
@@ -30,6 +30,7 @@ const OF_CALLERS: [&str; 11] = [
     "not-the-author",
     "not-subscribed",
     "kicked",
+    "private-box",
     "rate-limited",
 ];
 

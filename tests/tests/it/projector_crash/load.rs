@@ -83,6 +83,7 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
         let preferences = json!({ "preferences": { "reply": number % 2 == 0 } });
         user.put("/users/me/notification-preferences", preferences).await.done();
         user.put("/users/me/muted-rooms/box-0.1", json!(null)).await.done();
+        user.put(format!("/users/me/blocks/newcomer-{}", number + 1), json!(null)).await.done();
         let details = json!({ "detailed_address": format!("seen by {number}") });
         let changed = world.operator().patch("/boxes/box-0", details).await;
         user.post("/alarms/read", json!({ "up_to": changed.position() })).await.done();
@@ -97,8 +98,13 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
 async fn keep_stores(world: &World, enough: &AtomicBool) {
     let operator = world.operator();
     world.register_store("other").await;
+    world.user("reported").await;
+    let report = json!({ "user_id": "reported", "category": "spam", "note": "soup" });
+    world.user("reporter").await.post("/reports", report).await.created();
     let mut number = 0;
     while goes_on(enough) {
+        let filter = json!({ "kind": "word", "pattern": format!("soup {number}"), "action": "mask" });
+        operator.put(format!("/filters/soup-{}", number % 3), filter).await.done();
         operator.patch("/stores/other", json!({ "name": format!("Corner {number}") })).await.done();
         for state in ["closed", "open"] {
             operator.put("/stores/other/availability", json!({ "state": state })).await.done();

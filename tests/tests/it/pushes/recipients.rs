@@ -54,6 +54,11 @@ async fn a_user_is_not_told_of_what_need_not_be_told() {
     skipped("muted").await;
     ana.delete(format!("/users/me/muted-rooms/{room}")).await.done();
 
+    ana.put("/users/me/blocks/ben", json!({})).await.done();
+    ben.say(&room, "@ana").await.created();
+    skipped("blocked").await;
+    ana.delete("/users/me/blocks/ben").await.done();
+
     let quiet = json!({ "time_zone": "UTC", "from": "00:00", "to": "23:59" });
     ana.put("/users/me/quiet-hours", quiet).await.done();
     ben.say(&room, "@ana").await.created();

@@ -113,7 +113,8 @@ async fn follow(mut inbox: Inbox, mut rooms: BTreeSet<RoomId>, json: bool, quiet
             Incoming::Membership { room, standing, .. } => note(line::of_membership(&room, standing)),
             Incoming::Connected { url } => note(format!("connected to {url}")),
             Incoming::Disconnected { reason, retry_in } => note(format!("{reason}; next try in {retry_in:.1?}")),
-            Incoming::MyRooms(_)
+            Incoming::Blocks(_)
+            | Incoming::MyRooms(_)
             | Incoming::Unread { .. }
             | Incoming::UnreadAlarms { .. }
             | Incoming::AlarmWithdrawn { .. }

@@ -110,7 +110,8 @@ fn a_room_past_its_deadline_accepts_nothing() {
         past.each_refused(room_commands(&room(1), "ann", at), &BoxRefusal::RoomClosed);
         let (room_id, at) = (room(1), minute(at));
         let join =
-            RoomCommand::JoinRoom { user_id: user("cho"), password: PasswordProof::Missing, at }.in_room(room_id);
+            RoomCommand::JoinRoom { user_id: user("cho"), password: PasswordProof::Missing, invitation: None, at }
+                .in_room(room_id);
         past.each_refused([join], &BoxRefusal::RoomClosed);
     }
 }

@@ -18,7 +18,7 @@ fn take_out() -> BoxCommand {
 }
 
 fn retire(at: i64) -> BoxCommand {
-    BoxCommand::Box(OwnCommand::RetireBox { at: minute(at) })
+    BoxCommand::Box(OwnCommand::RetireBox { closes_room: false, at: minute(at) })
 }
 
 fn arrival(at: i64) -> BoxCommand {
@@ -192,4 +192,14 @@ fn only_an_existing_event_can_be_dropped() {
 fn dropping_an_event_changes_nothing_else() {
     let before: DeliveryBox = fold(DeliveryBox::default(), room_with(&["ben"]));
     assert_eq!(fold(DeliveryBox::default(), room_with_and(&["ben"], [dropped(7)])), before);
+}
+
+#[test]
+fn a_box_in_use_can_be_retired_with_its_room() {
+    let retired = || BoxEvent::Box(OwnEvent::BoxRetired {});
+    let retire = |at| BoxCommand::Box(OwnCommand::RetireBox { closes_room: true, at: minute(at) });
+    given(room_with(&["ben"])).when(retire(1)).then([closed(1, RoomClosedReason::BoxRetired), retired()]);
+    given(room_with(&[])).when(retire(DEADLINE)).then([closed(1, RoomClosedReason::Expired), retired()]);
+    given([installed()]).when(retire(1)).then([retired()]);
+    given([installed(), retired()]).when(retire(1)).then_refused(&BoxRefusal::BoxRetired);
 }

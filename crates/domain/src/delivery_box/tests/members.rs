@@ -70,8 +70,13 @@ fn a_kicked_user_may_join_the_next_room() {
     let next = [kicked("ben"), closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
     given(room_with_and(&["ben"], next))
         .when(
-            RoomCommand::JoinRoom { user_id: user("ben"), password: PasswordProof::Missing, at: minute(2) }
-                .in_room(room(2)),
+            RoomCommand::JoinRoom {
+                user_id: user("ben"),
+                password: PasswordProof::Missing,
+                invitation: None,
+                at: minute(2),
+            }
+            .in_room(room(2)),
         )
         .then([RoomEvent::MemberJoined { user_id: user("ben") }.in_room(room(2))]);
 }
@@ -133,7 +138,7 @@ fn room_after_kicks(count: usize) -> Vec<BoxEvent> {
 fn a_room_remembers_500_kicked_users_and_refuses_to_kick_more() {
     given(room_after_kicks(499)).when(kick("ann", "ben")).then([kicked("ben")]);
     given(room_after_kicks(500)).when(kick("ann", "ben")).then_refused(&BoxRefusal::TooManyKicks);
-    given(room_after_kicks(500)).when(kick("ben", "ann")).then_refused(&BoxRefusal::NotTheHost);
+    given(room_after_kicks(500)).when(kick("ben", "ann")).then_refused(&BoxRefusal::NotAModerator);
     given(room_after_kicks(500)).when(kick("ann", "dan")).then_refused(&BoxRefusal::MemberNotFound);
 }
 
@@ -221,4 +226,50 @@ fn an_erased_non_member_does_not_leave() {
     given(gone).when(erase_author("cho", 1)).then([erased("cho")]);
     given(room_with(&["ben"])).when(erase_author("ben", DEADLINE)).then([erased("ben")]);
     given(vec![]).when(erase_author("ben", 1)).then_refused(&BoxRefusal::BoxNotFound);
+}
+
+fn lift_kick(name: &str, at: i64) -> BoxCommand {
+    RoomCommand::LiftKick { user_id: user(name), at: minute(at) }.in_room(room(1))
+}
+
+fn kick_lifted(name: &str) -> BoxEvent {
+    RoomEvent::KickLifted { user_id: user(name) }.in_room(room(1))
+}
+
+#[test]
+fn a_user_can_join_again_after_a_moderator_has_lifted_the_kick() {
+    let past = || room_with_and(&["ben", "cho"], [kicked("ben"), kicked("cho")]);
+    given(past()).when(lift_kick("ben", 1)).then([kick_lifted("ben")]);
+    let lifted = || past().into_iter().chain([kick_lifted("ben")]).collect::<Vec<_>>();
+    given(lifted()).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
+    given(lifted()).when(join("cho", PasswordProof::Missing)).then_refused(&BoxRefusal::Kicked);
+    given(lifted()).when(lift_kick("ben", 1)).then_nothing();
+    let again = lifted().into_iter().chain([joined("ben")]);
+    given(again).when(kick("ann", "ben")).then([kicked("ben")]);
+}
+
+#[test]
+fn a_kick_is_lifted_in_an_open_room_only() {
+    given(room_with(&["ben"])).when(lift_kick("ben", 1)).then_nothing();
+    given(room_with(&[])).when(lift_kick("ben", 1)).then_nothing();
+    let past = || room_with_and(&["ben"], [kicked("ben")]);
+    given(past()).when(lift_kick("ben", DEADLINE)).then_refused(&BoxRefusal::RoomClosed);
+    let closed = past().into_iter().chain([closed(1, RoomClosedReason::Host)]);
+    given(closed).when(lift_kick("ben", 1)).then_refused(&BoxRefusal::RoomClosed);
+    given([installed()]).when(lift_kick("ben", 1)).then_refused(&BoxRefusal::RoomNotFound);
+}
+
+#[test]
+fn a_suspended_member_leaves_the_open_room() {
+    let remove = |name, at| BoxCommand::Box(OwnCommand::RemoveSuspended { user_id: user(name), at: minute(at) });
+    let succession = host_changed("ann", "ben", HostChange::Succession);
+    given(room_with(&["ben"])).when(remove("ben", 1)).then([left("ben")]);
+    given(room_with(&["ben"])).when(remove("ann", 1)).then([left("ann"), succession]);
+    given(room_with(&[])).when(remove("ann", 1)).then([left("ann"), closed(1, RoomClosedReason::Empty)]);
+    given(room_with(&[])).when(remove("ben", 1)).then_nothing();
+    given(room_with(&["ben"])).when(remove("ben", DEADLINE)).then_nothing();
+    given([]).when(remove("ben", 1)).then_refused(&BoxRefusal::BoxNotFound);
+    // After the suspension the user may return.
+    let past = room_with_and(&["ben"], [left("ben")]);
+    given(past).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
 }

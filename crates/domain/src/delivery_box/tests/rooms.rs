@@ -76,7 +76,11 @@ fn the_host_closes_the_room() {
 fn commands_of_the_host_are_refused_to_members_and_strangers() {
     let past = given(room_with(&["ben", "cho"]));
     past.each_refused(host_commands(&room(1), "ben", 1), &BoxRefusal::NotTheHost);
+    past.each_refused(moderator_commands(&room(1), "ben", 1), &BoxRefusal::NotAModerator);
     past.each_refused(host_commands(&room(1), "dan", 1), &BoxRefusal::NotAMember);
+    past.each_refused(moderator_commands(&room(1), "dan", 1), &BoxRefusal::NotAMember);
+    let by_co_host = given(room_with_and(&["ben", "cho"], [co_host("ben")]));
+    by_co_host.each_refused(host_commands(&room(1), "ben", 1), &BoxRefusal::NotTheHost);
 }
 
 #[test]
@@ -99,10 +103,22 @@ fn a_room_that_was_never_opened_does_not_exist() {
     let commands = |room_id: RoomId| {
         let commands = room_commands(&room_id, "ann", 1);
         let (user_id, password, at) = (user("ben"), PasswordProof::Missing, minute(1));
-        commands.into_iter().chain([RoomCommand::JoinRoom { user_id, password, at }.in_room(room_id)])
+        commands.into_iter().chain([RoomCommand::JoinRoom { user_id, password, invitation: None, at }.in_room(room_id)])
     };
     given([installed()]).each_refused(commands(room(1)), &BoxRefusal::RoomNotFound);
     given(room_with(&[])).each_refused(commands(room(2)), &BoxRefusal::RoomNotFound);
     let elsewhere = RoomId::new("other".parse().unwrap(), 1);
     given(room_with(&[])).each_refused(commands(elsewhere), &BoxRefusal::RoomNotFound);
+}
+
+#[test]
+fn a_moderator_closes_any_open_room() {
+    let close = |number, at| RoomCommand::CloseByModerator { at: minute(at) }.in_room(room(number));
+    let by_moderator = || closed(1, RoomClosedReason::Moderator);
+    given(room_with(&["ben"])).when(close(1, 1)).then([by_moderator()]);
+    given(room_with_and(&[], [by_moderator()])).when(close(1, 1)).then_refused(&BoxRefusal::RoomClosed);
+    given(room_with_and(&[], [by_moderator()])).when(open("ben", 1)).then([opened(2, "ben", 1)]);
+    given(room_with(&[])).when(close(1, DEADLINE)).then_refused(&BoxRefusal::RoomClosed);
+    given(room_with(&[])).when(close(2, 1)).then_refused(&BoxRefusal::RoomNotFound);
+    given([]).when(close(1, 1)).then_refused(&BoxRefusal::BoxNotFound);
 }

@@ -37,6 +37,8 @@ fn about_the_box() -> Vec<(BoxEvent, Value)> {
         (BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room(1)) }), json!({"room_id": "b.1"})),
         (BoxEvent::Box(OwnEvent::DoorOpened { room_id: None }), json!({"room_id": null})),
         (dropped(7), json!({"sequence": "7", "reason": "unreadable"})),
+        (BoxEvent::Box(OwnEvent::UserAllowed { user_id: user("ben") }), json!({"user_id": "ben"})),
+        (BoxEvent::Box(OwnEvent::UserDisallowed { user_id: user("ben") }), json!({"user_id": "ben"})),
         (erased("ben"), json!({"user_id": "ben"})),
     ]
 }
@@ -47,13 +49,47 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
         "password_hash": HASH, "opened_at": "2030-03-17T17:46:40Z", "closes_at": "2030-03-17T20:46:40Z",
     });
     let transferred = json!({"room_id": "b.1", "from": "ann", "to": "ben", "change": "transferred"});
+    let changed = RoomEvent::RoomChanged {
+        store_id: Some("noodles".parse().unwrap()),
+        title: None,
+        max_members: Some(4),
+        password_hash: Some(HASH.into()),
+        password_removed: false,
+    }
+    .in_room(room(1));
+    let change = json!({
+        "room_id": "b.1", "store_id": "noodles", "title": null, "max_members": 4, "password_hash": HASH,
+        "password_removed": false,
+    });
+    let mute = json!({
+        "room_id": "b.1", "user_id": "ben", "muted_at": "2030-03-17T17:47:40Z", "until": "2030-03-17T17:57:40Z",
+    });
+    let invitation = json!({
+        "room_id": "b.1", "invitation": 1, "token_hash": "hash-1", "max_uses": 2,
+        "created_at": "2030-03-17T17:46:40Z", "expires_at": "2030-03-17T18:46:40Z",
+    });
     let extension = json!({"room_id": "b.1", "extension": 1, "hours": 1, "closes_at": "2030-03-17T21:46:40Z"});
     vec![
         (opened_locked(), opened),
         (joined("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
         (left("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
         (kicked("ben"), json!({"room_id": "b.1", "user_id": "ben", "by": "ann"})),
+        (RoomEvent::KickLifted { user_id: user("ben") }.in_room(room(1)), json!({"room_id": "b.1", "user_id": "ben"})),
         (host_changed("ann", "ben", HostChange::Transferred), transferred),
+        (changed, change),
+        (co_host("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
+        (
+            RoomEvent::CoHostDismissed { user_id: user("ben") }.in_room(room(1)),
+            json!({"room_id": "b.1", "user_id": "ben"}),
+        ),
+        (muted("ben", 1, 11), mute),
+        (unmuted("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
+        (slow_mode_set(30), json!({"room_id": "b.1", "seconds": 30})),
+        (pinned(9, Some(7)), json!({"room_id": "b.1", "message_id": "9", "replaced": "7"})),
+        (unpinned(7), json!({"room_id": "b.1", "message_id": "7"})),
+        (invitation_created(1, 2, 60), invitation),
+        (RoomEvent::InvitationRevoked { invitation: 1 }.in_room(room(1)), json!({"room_id": "b.1", "invitation": 1})),
+        (invitation_used(1, "ben"), json!({"room_id": "b.1", "invitation": 1, "user_id": "ben"})),
         (
             RoomEvent::StepAdvanced { step: Step::Ordered }.in_room(room(1)),
             json!({"room_id": "b.1", "step": "ordered"}),
@@ -168,6 +204,7 @@ fn the_state_of_a_box_keeps_its_stored_form() {
     let mut stored = json!({
         "box_id": "b",
         "service": "in_service",
+        "kind": "shared",
         "room": {
             "room_id": "b.1", "host": "ann", "max_members": 3, "password_hash": HASH, "step": "ordering",
             "closes_at": "2030-03-17T21:46:40Z", "warns_at": "2030-03-17T21:36:40Z", "extensions": 1,
@@ -182,4 +219,43 @@ fn the_state_of_a_box_keeps_its_stored_form() {
     stored["room"].as_object_mut().unwrap().remove("warns_at");
     assert_eq!(serde_json::to_value(&warned).unwrap(), stored);
     assert_eq!(through_json(&warned), warned);
+    // Releases without private boxes stored no kind.
+    stored.as_object_mut().unwrap().remove("kind");
+    let older: DeliveryBox = serde_json::from_value(stored).unwrap();
+    assert!(warned.is_complete() && !older.is_complete() && DeliveryBox::default().is_complete());
+}
+
+#[test]
+fn the_state_of_a_moderated_room_keeps_its_stored_form() {
+    let past = [
+        installed(),
+        BoxEvent::Box(OwnEvent::UserAllowed { user_id: user("ann") }),
+        opened(1, "ann", 0),
+        joined("ben"),
+        joined("cho"),
+        co_host("ben"),
+        muted("cho", 1, 11),
+        slow_mode_set(30),
+        pinned(7, None),
+        invitation_created(1, 2, 60),
+        invitation_used(1, "dan"),
+    ];
+    let state = fold(DeliveryBox::default(), past);
+    let stored = json!({
+        "box_id": "b",
+        "service": "in_service",
+        "kind": "shared",
+        "users": ["ann"],
+        "room": {
+            "room_id": "b.1", "host": "ann", "max_members": 3, "password_hash": null, "step": "gathering",
+            "closes_at": "2030-03-17T20:46:40Z", "warns_at": "2030-03-17T20:36:40Z", "extensions": 0,
+            "members": ["ann", "ben", "cho"], "co_hosts": ["ben"], "kicked": [],
+            "muted": { "cho": "2030-03-17T17:57:40Z" }, "slow_mode": 30, "pins": ["7"],
+            "invitations": [{ "number": 1, "hash": "hash-1", "uses": 1, "expires_at": "2030-03-17T18:46:40Z" }],
+            "last_invitation": 1,
+            "closed": false,
+        },
+    });
+    assert_eq!(serde_json::to_value(&state).unwrap(), stored);
+    assert_eq!(through_json(&state), state);
 }

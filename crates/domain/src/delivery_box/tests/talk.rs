@@ -220,3 +220,30 @@ fn a_text_mentions_at_most_20_members() {
     let first: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
     given(past).when(edit_to("ben", Some(bens()), &body)).then([edited(&body, &first, false)]);
 }
+
+fn remove(original: Option<OriginalMessage>) -> BoxCommand {
+    TalkCommand::RemoveMessage { original }.in_room(room(1))
+}
+
+#[test]
+fn a_moderator_removes_a_message_of_an_open_or_a_closed_room() {
+    let closed = || room_with_and(&["ben"], [closed(1, RoomClosedReason::Host)]);
+    let next = closed().into_iter().chain([opened(2, "cho", 5)]).collect();
+    for past in [room_with(&["ben"]), closed(), next] {
+        given(past.clone()).when(remove(Some(bens()))).then([deleted("system")]);
+        given(past.clone()).when(remove(Some(bens_deleted()))).then_nothing();
+        given(past.clone()).when(remove(None)).then_refused(&BoxRefusal::MessageNotFound);
+        given(past).when(remove(Some(elsewhere()))).then_refused(&BoxRefusal::MessageNotFound);
+    }
+    given([installed()]).when(remove(Some(bens()))).then_refused(&BoxRefusal::RoomNotFound);
+}
+
+#[test]
+fn the_state_of_a_message_is_looked_up_for_a_moderator_while_its_room_is_open() {
+    let looked_up = |past: Vec<BoxEvent>| {
+        let state = crate::scenario::fold(DeliveryBox::default(), past);
+        state.look_up(&mut remove(Some(bens()))).is_some()
+    };
+    assert!(looked_up(room_with(&["ben"])));
+    assert!(!looked_up(room_with_and(&["ben"], [closed(1, RoomClosedReason::Host)])));
+}

@@ -79,6 +79,7 @@ impl World {
             role: ActorRole::User,
             at: now(),
             traceparent: None,
+            reason: None,
         };
         let after = StateAfter { state: &self.state, version: self.version };
         let message = prepare(&box_id(), &[event], &after, context, 1).unwrap();

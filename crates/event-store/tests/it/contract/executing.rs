@@ -201,7 +201,7 @@ pub(crate) async fn the_events_yield_the_state_stored_with_the_commits(log: Arc<
     let subject = format!("box.{}.b1.room", partition_of(&box_id(), 4));
     let last = log.last(stream(), &subject, Freshness::Leader).await.unwrap().unwrap();
     let payload = String::from_utf8(last.payload.to_vec()).unwrap();
-    let newer = payload.replace(r#""state":{"version":1,"#, r#""state":{"version":99,"#);
+    let newer = payload.replace(r#""state":{"version":2,"#, r#""state":{"version":99,"#);
     assert_ne!(payload, newer);
     let events = r#"{"version":1,"type":"box_returned_to_service","data":{}}"#;
     let end = newer.find(r#"],"state""#).unwrap();
@@ -209,6 +209,28 @@ pub(crate) async fn the_events_yield_the_state_stored_with_the_commits(log: Arc<
     let sequence = stored(&log, event_store::log::NewMessage { stream: stream(), ..message(&subject, &newer) }).await;
     let (folded, newest) = executor::<DeliveryBox>(&log).load_latest(&box_id()).await.unwrap();
     assert_eq!((newest, *folded == *carried), (sequence, true), "{folded:?} is not {carried:?} of {version}");
+}
+
+/// A release without private boxes stored no kind of the box.
+pub(crate) async fn a_state_without_a_kind_is_folded(log: Arc<impl Log>) {
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let (carried, _) = boxes.load_latest(&box_id()).await.unwrap();
+    let subject = format!("box.{}.b1.room", partition_of(&box_id(), 4));
+    let last = log.last(stream(), &subject, Freshness::Leader).await.unwrap().unwrap();
+    let payload = String::from_utf8(last.payload.to_vec()).unwrap();
+    let older = payload.replace(r#""state":{"version":2,"#, r#""state":{"version":1,"#);
+    let older = older.replace(r#""kind":"shared",""#, "\"");
+    assert_eq!(payload.len() - older.len(), r#""kind":"shared","#.len());
+    let event = r#"{"version":1,"type":"box_returned_to_service","data":{}}"#;
+    let end = older.find(r#"],"state""#).unwrap();
+    let older = format!(r#"{{"events":[{event}{}"#, &older[end..]);
+    let sequence = stored(&log, event_store::log::NewMessage { stream: stream(), ..message(&subject, &older) }).await;
+    for boxes in [executor::<DeliveryBox>(&log), boxes] {
+        let (folded, version) = boxes.load_latest(&box_id()).await.unwrap();
+        assert!(folded.is_complete(), "{folded:?}");
+        assert_eq!((version, *folded == *carried), (sequence, true), "{folded:?} is not {carried:?}");
+    }
 }
 
 pub(crate) async fn commits_name_actor_and_time(log: Arc<impl Log>) {

@@ -92,7 +92,9 @@ pub(crate) async fn a_slot_is_free_when_its_room_is_closed_or_has_another_host(l
     assert!(has_no_slot(&process.open("ann", "b3").await));
 
     let password = domain::delivery_box::PasswordProof::Missing;
-    process.command(&room("b1.2"), RoomCommand::JoinRoom { user_id: user("eve"), password, at }, "eve").await;
+    process
+        .command(&room("b1.2"), RoomCommand::JoinRoom { user_id: user("eve"), password, invitation: None, at }, "eve")
+        .await;
     process.command(&room("b1.2"), RoomCommand::TransferHost { by: user("ann"), to: user("eve"), at }, "ann").await;
     process.open("ann", "b3").await.unwrap();
 }

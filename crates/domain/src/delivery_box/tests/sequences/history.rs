@@ -17,6 +17,9 @@ struct Chronicle {
     /// The members in the order of joining.
     inside: Vec<UserId>,
     kicked: BTreeSet<UserId>,
+    co_hosts: BTreeSet<UserId>,
+    /// The user who is about to join with an invitation.
+    invited: Option<UserId>,
     seats: usize,
     hash: Option<String>,
     closes_at: DateTime<Utc>,
@@ -42,6 +45,8 @@ impl History {
                     host: host.clone(),
                     inside: vec![host.clone()],
                     kicked: BTreeSet::new(),
+                    co_hosts: BTreeSet::new(),
+                    invited: None,
                     seats: *max_members as usize,
                     hash: password_hash.clone(),
                     closes_at: *closes_at,
@@ -76,6 +81,7 @@ impl History {
         if let (Some(told), Some(room)) = (last, state.room()) {
             prop_assert_eq!(&told.host, room.host());
             prop_assert_eq!(&told.kicked, room.kicked());
+            prop_assert_eq!(&told.co_hosts, room.co_hosts());
             prop_assert_eq!(&told.inside, room.members());
             prop_assert_eq!((told.open, told.closes_at), (!room.is_closed(), room.closes_at()));
             let is_warning_due = told.open && !told.is_warned;
@@ -109,22 +115,26 @@ impl Chronicle {
         match event {
             RoomEvent::MemberJoined { user_id } => {
                 prop_assert!(!self.inside.contains(user_id), "joined twice");
-                prop_assert!(self.hash.is_none() || self.opened_by(command), "a wrong password opened the room");
+                let is_invited = self.invited.take().as_ref() == Some(user_id);
+                let is_admitted = is_invited || self.hash.is_none() || self.opened_by(command);
+                prop_assert!(is_admitted, "a wrong password opened the room");
                 self.inside.push(user_id.clone());
             }
             RoomEvent::MemberLeft { user_id } => self.goes(user_id)?,
             RoomEvent::MemberKicked { user_id, by } => {
-                prop_assert_eq!(by, &self.host);
+                prop_assert!(by == &self.host || self.co_hosts.contains(by), "kicked by a member");
+                prop_assert!(user_id != &self.host, "the host was kicked");
                 self.goes(user_id)?;
                 self.kicked.insert(user_id.clone());
             }
+            RoomEvent::KickLifted { user_id } => prop_assert!(self.kicked.remove(user_id), "not kicked"),
             RoomEvent::HostTransferred { from, to, change } => {
                 prop_assert_eq!(from, &self.host);
-                prop_assert!(
-                    *change == HostChange::Transferred || Some(to) == self.inside.first(),
-                    "a wrong successor"
-                );
+                let successor = self.inside.iter().find(|member| self.co_hosts.contains(*member));
+                let successor = successor.or(self.inside.first());
+                prop_assert!(*change == HostChange::Transferred || Some(to) == successor, "a wrong successor");
                 self.host = to.clone();
+                self.co_hosts.remove(to);
             }
             RoomEvent::RoomExtended { extension, closes_at, .. } => {
                 prop_assert_eq!(*extension, self.extensions + 1);
@@ -142,8 +152,31 @@ impl Chronicle {
                 self.open = false;
                 // A closed room admits no users and forgets the kicked ones.
                 self.kicked.clear();
+                self.co_hosts.clear();
             }
-            RoomEvent::RoomOpened { .. } | RoomEvent::StepAdvanced { .. } => {}
+            RoomEvent::CoHostAppointed { user_id } => {
+                prop_assert!(self.inside.contains(user_id) && *user_id != self.host, "a wrong co-host");
+                self.co_hosts.insert(user_id.clone());
+            }
+            RoomEvent::CoHostDismissed { user_id } => {
+                prop_assert!(self.co_hosts.remove(user_id), "dismissed twice");
+            }
+            RoomEvent::RoomChanged { max_members, password_hash, password_removed, .. } => {
+                self.seats = max_members.map_or(self.seats, |members| members as usize);
+                if password_hash.is_some() || *password_removed {
+                    self.hash.clone_from(password_hash);
+                }
+            }
+            RoomEvent::MemberMuted { user_id, .. } => prop_assert!(*user_id != self.host, "the host was muted"),
+            RoomEvent::RoomOpened { .. }
+            | RoomEvent::StepAdvanced { .. }
+            | RoomEvent::MemberUnmuted { .. }
+            | RoomEvent::SlowModeSet { .. }
+            | RoomEvent::MessagePinned { .. }
+            | RoomEvent::MessageUnpinned { .. }
+            | RoomEvent::InvitationCreated { .. }
+            | RoomEvent::InvitationRevoked { .. } => {}
+            RoomEvent::InvitationUsed { user_id, .. } => self.invited = Some(user_id.clone()),
         }
         Ok(())
     }
@@ -151,6 +184,7 @@ impl Chronicle {
     fn goes(&mut self, user_id: &UserId) -> Result<(), TestCaseError> {
         prop_assert!(self.inside.contains(user_id), "went without having been inside");
         self.inside.retain(|member| member != user_id);
+        self.co_hosts.remove(user_id);
         Ok(())
     }
 
@@ -165,9 +199,12 @@ impl Chronicle {
 
     /// A fired deadline must equal the room's own. For any other command, its own time must be past the deadline.
     fn may_close(&self, command: &BoxCommand, reason: RoomClosedReason, now: i64) -> bool {
+        let of_box = if let BoxCommand::Box(command) = command { Some(command) } else { None };
         let command = if let BoxCommand::Room { command, .. } = command { Some(command) } else { None };
         match reason {
             RoomClosedReason::Host => matches!(command, Some(RoomCommand::CloseRoom { by, .. }) if *by == self.host),
+            RoomClosedReason::Moderator => matches!(command, Some(RoomCommand::CloseByModerator { .. })),
+            RoomClosedReason::BoxRetired => matches!(of_box, Some(OwnCommand::RetireBox { closes_room: true, .. })),
             RoomClosedReason::Empty => self.inside.is_empty(),
             RoomClosedReason::Expired => {
                 let fired =

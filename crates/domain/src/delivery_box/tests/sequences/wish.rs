@@ -34,6 +34,9 @@ enum What {
     DoorOpening,
     DropEvent,
     EraseAuthor,
+    RemoveSuspended,
+    Allow,
+    Disallow,
     Open,
     InRoom(Act),
     Talk(Saying),
@@ -44,10 +47,23 @@ enum Act {
     Join,
     Leave,
     Kick,
+    LiftKick,
+    Change,
+    Appoint,
+    Dismiss,
+    Mute,
+    Unmute,
+    SlowMode,
+    Pin,
+    Unpin,
+    UnpinDeleted,
+    Invite,
+    Revoke,
     Transfer,
     Advance,
     Extend,
     Close,
+    CloseByModerator,
     Warn,
     Expire,
 }
@@ -72,17 +88,33 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::DoorOpening),
         1 => Just(What::DropEvent),
         2 => Just(What::EraseAuthor),
+        2 => Just(What::RemoveSuspended),
+        3 => Just(What::Allow),
+        1 => Just(What::Disallow),
         12 => Just(What::Open),
         25 => Just(What::InRoom(Act::Join)),
         6 => Just(What::InRoom(Act::Leave)),
-        6 => Just(What::InRoom(Act::Kick)),
+        10 => Just(What::InRoom(Act::Kick)),
+        16 => Just(What::InRoom(Act::LiftKick)),
+        5 => Just(What::InRoom(Act::Change)),
+        7 => Just(What::InRoom(Act::Appoint)),
+        8 => Just(What::InRoom(Act::Dismiss)),
+        12 => Just(What::InRoom(Act::Mute)),
+        14 => Just(What::InRoom(Act::Unmute)),
+        1 => Just(What::InRoom(Act::SlowMode)),
+        2 => Just(What::InRoom(Act::Pin)),
+        1 => Just(What::InRoom(Act::Unpin)),
+        1 => Just(What::InRoom(Act::UnpinDeleted)),
+        3 => Just(What::InRoom(Act::Invite)),
+        2 => Just(What::InRoom(Act::Revoke)),
         4 => Just(What::InRoom(Act::Transfer)),
         3 => Just(What::InRoom(Act::Advance)),
-        6 => Just(What::InRoom(Act::Extend)),
+        12 => Just(What::InRoom(Act::Extend)),
         2 => Just(What::InRoom(Act::Close)),
+        1 => Just(What::InRoom(Act::CloseByModerator)),
         3 => Just(What::InRoom(Act::Warn)),
         3 => Just(What::InRoom(Act::Expire)),
-        4 => Just(What::Talk(Saying::Post)),
+        8 => Just(What::Talk(Saying::Post)),
         2 => Just(What::Talk(Saying::Edit)),
         3 => Just(What::Talk(Saying::Delete)),
         2 => Just(What::Talk(Saying::React)),
@@ -124,7 +156,7 @@ impl Wish {
         match self.what {
             What::Install => install(),
             What::ChangeDetails => BoxCommand::Box(OwnCommand::ChangeBoxDetails {
-                kind: Some(BoxKind::Private),
+                kind: Some(if self.number == 1 { BoxKind::Private } else { BoxKind::Shared }),
                 zip_code: None,
                 address: None,
                 detailed_address: None,
@@ -132,10 +164,15 @@ impl Wish {
             }),
             What::TakeOut => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
             What::Return => BoxCommand::Box(OwnCommand::ReturnToService),
-            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { at: minute(now) }),
+            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { closes_room: self.number > 3, at: minute(now) }),
             What::Arrival => BoxCommand::Box(OwnCommand::RecordArrival { at: minute(now) }),
             What::DropEvent => drop_event((self.number > 0).then_some(7)),
             What::EraseAuthor => erase_author(PEOPLE[self.who], now),
+            What::RemoveSuspended => {
+                BoxCommand::Box(OwnCommand::RemoveSuspended { user_id: user(PEOPLE[self.who]), at: minute(now) })
+            }
+            What::Allow => BoxCommand::Box(OwnCommand::AllowUser { user_id: user(PEOPLE[self.who]) }),
+            What::Disallow => BoxCommand::Box(OwnCommand::DisallowUser { user_id: user(PEOPLE[self.who]) }),
             What::DoorOpening => BoxCommand::Box(OwnCommand::RecordDoorOpening { at: minute(now) }),
             What::Open => self.open(now),
             What::InRoom(act) => self.in_room(act, state, now),
@@ -160,9 +197,37 @@ impl Wish {
         let (room_id, user_id, at) = (self.room(state), user(PEOPLE[self.who]), minute(now));
         let (by, whom) = (self.mostly_the_host(state), user(PEOPLE[self.whom]));
         match act {
-            Act::Join => RoomCommand::JoinRoom { user_id, password: self.proof(), at }.in_room(room_id),
+            Act::Join => {
+                let invitation = (self.number > 3).then(|| format!("hash-{}", self.number));
+                RoomCommand::JoinRoom { user_id, password: self.proof(), invitation, at }.in_room(room_id)
+            }
             Act::Leave => RoomCommand::LeaveRoom { user_id, at }.in_room(room_id),
             Act::Kick => RoomCommand::KickMember { by, user_id: whom, at }.in_room(room_id),
+            Act::LiftKick => RoomCommand::LiftKick { user_id: whom, at }.in_room(room_id),
+            Act::Change => RoomCommand::ChangeRoom { by, change: self.change(), at }.in_room(room_id),
+            Act::Appoint => RoomCommand::AppointCoHost { by, user_id: whom, at }.in_room(room_id),
+            Act::Dismiss => {
+                let co_host = state.room().and_then(|room| room.co_hosts().first().cloned());
+                RoomCommand::DismissCoHost { by, user_id: co_host.unwrap_or(whom), at }.in_room(room_id)
+            }
+            Act::Mute => {
+                let minutes = MuteMinutes::try_from(1 + self.number * 10).unwrap();
+                RoomCommand::MuteMember { by, user_id: self.noisy(), minutes, at }.in_room(room_id)
+            }
+            Act::Unmute => RoomCommand::UnmuteMember { by, user_id: self.noisy(), at }.in_room(room_id),
+            Act::SlowMode => {
+                let seconds = SlowModeSeconds::try_from(self.number * 10).unwrap();
+                RoomCommand::SetSlowMode { by, seconds, at }.in_room(room_id)
+            }
+            Act::Pin => RoomCommand::PinMessage { by, original: self.original(state), at }.in_room(room_id),
+            Act::Unpin => RoomCommand::UnpinMessage { by, message_id: MessageId::new(7), at }.in_room(room_id),
+            Act::UnpinDeleted => RoomCommand::UnpinDeleted { message_id: MessageId::new(7), at }.in_room(room_id),
+            Act::Invite => {
+                let token_hash = format!("hash-{}", 4 + self.number % 2);
+                let limits = InvitationLimits { uses: 2.try_into().unwrap(), minutes: 60.try_into().unwrap() };
+                RoomCommand::CreateInvitation { by, token_hash, limits, at }.in_room(room_id)
+            }
+            Act::Revoke => RoomCommand::RevokeInvitation { by, invitation: self.number, at }.in_room(room_id),
             Act::Transfer => RoomCommand::TransferHost { by, to: whom, at }.in_room(room_id),
             Act::Advance => RoomCommand::AdvanceStep { by, step: self.step(), at }.in_room(room_id),
             Act::Extend => {
@@ -170,6 +235,7 @@ impl Wish {
                 RoomCommand::ExtendRoom { by, hours, at }.in_room(room_id)
             }
             Act::Close => RoomCommand::CloseRoom { by, at }.in_room(room_id),
+            Act::CloseByModerator => RoomCommand::CloseByModerator { at }.in_room(room_id),
             Act::Warn => {
                 let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
                 RoomCommand::WarnOfClosing { closes_at, at }.in_room(room_id)
@@ -226,6 +292,20 @@ impl Wish {
             2 => PasswordProof::Matches("the hash of another room".into()),
             _ => PasswordProof::Matches(HASH.into()),
         }
+    }
+
+    fn change(&self) -> RoomChange {
+        RoomChange {
+            store: (self.number == 3).then(|| ("noodles".parse().unwrap(), self.password > 0)),
+            title: (self.number == 4).then(|| text("Noodles")),
+            max_members: (self.number < 3).then(|| MaxMembers::try_from(2 + self.number).unwrap()),
+            password_hash: (self.password < 2).then(|| (self.password == 0).then(|| HASH.to_owned())),
+        }
+    }
+
+    /// One of two users, so that a muted one is unmuted.
+    fn noisy(&self) -> UserId {
+        user(PEOPLE[self.whom % 2])
     }
 
     fn step(&self) -> Step {

@@ -1,0 +1,4 @@
+//! Commands of operators to the filters of texts.
+
+pub(crate) mod remove;
+pub(crate) mod set;

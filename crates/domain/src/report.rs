@@ -1,0 +1,322 @@
+//! The aggregate of a report: a user reports a message or another user, and a moderator handles it.
+
+use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{MessageId, RoomId, UserId},
+    named_events::named_events,
+    values::ReportNote,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The reasons of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportCategory {
+    /// Unwanted advertising.
+    Spam,
+    /// Insults and threats against a person.
+    Harassment,
+    /// Hate against a group of people.
+    Hate,
+    /// Sexual content.
+    Sexual,
+    /// Violence, and calls for it.
+    Violence,
+    /// Offers or acts that are against the law.
+    Illegal,
+    /// Another reason, which the note states.
+    Other,
+}
+
+impl ReportCategory {
+    /// All categories.
+    pub const ALL: [Self; 7] =
+        [Self::Spam, Self::Harassment, Self::Hate, Self::Sexual, Self::Violence, Self::Illegal, Self::Other];
+
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::Harassment => "harassment",
+            Self::Hate => "hate",
+            Self::Sexual => "sexual",
+            Self::Violence => "violence",
+            Self::Illegal => "illegal",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The results of handling a report. They record what a moderator has done by other commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportAction {
+    /// The report was unfounded.
+    Dismissed,
+    /// The user was warned.
+    Warned,
+    /// The message was removed.
+    MessageRemoved,
+    /// The room was closed.
+    RoomClosed,
+    /// The user was suspended.
+    UserSuspended,
+    /// Another action, which the note states.
+    Other,
+}
+
+impl ReportAction {
+    /// All actions.
+    pub const ALL: [Self; 6] =
+        [Self::Dismissed, Self::Warned, Self::MessageRemoved, Self::RoomClosed, Self::UserSuspended, Self::Other];
+
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dismissed => "dismissed",
+            Self::Warned => "warned",
+            Self::MessageRemoved => "message_removed",
+            Self::RoomClosed => "room_closed",
+            Self::UserSuspended => "user_suspended",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A reported message, as it is when it is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedMessage {
+    /// The room.
+    pub room_id: RoomId,
+    /// The message.
+    pub message_id: MessageId,
+    /// The last text, also that of a deleted message.
+    pub text: String,
+}
+
+/// A command to a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportCommand {
+    /// Files a report about a user, or about a message of this user.
+    FileReport {
+        /// The user who reports.
+        reporter: UserId,
+        /// The reported user.
+        user_id: UserId,
+        /// The reported message.
+        message: Option<ReportedMessage>,
+        /// The reason.
+        category: ReportCategory,
+        /// The words of the reporter.
+        note: Option<ReportNote>,
+    },
+    /// Claims the report for a moderator, so that no other one handles it.
+    ClaimReport {
+        /// The moderator.
+        by: UserId,
+    },
+    /// Returns the report to the queue.
+    ReleaseReport {
+        /// The moderator.
+        by: UserId,
+        /// True if the caller may release the claim of another moderator.
+        of_any: bool,
+    },
+    /// Closes the report.
+    ResolveReport {
+        /// The moderator who has claimed it.
+        by: UserId,
+        /// The result.
+        action: ReportAction,
+        /// The words of the moderator.
+        note: Option<ReportNote>,
+    },
+    /// Removes all texts of the report.
+    ForgetReport,
+}
+
+named_events! {
+    /// An event of a report. The serde names of variants and fields are stored; never rename.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data", rename_all = "snake_case")]
+    ReportEvent {
+        /// A user has reported another user, or a message of this user.
+        ReportFiled = "report_filed" {
+            /// The user who has reported.
+            reporter: UserId,
+            /// The reported user.
+            user_id: UserId,
+            /// The room of the reported message.
+            room_id: Option<RoomId>,
+            /// The reported message.
+            message_id: Option<MessageId>,
+            /// The text of the message when it was reported, encrypted with the key of the report.
+            text: Option<String>,
+            /// The reason.
+            category: ReportCategory,
+            /// The words of the reporter, encrypted with the key of the report.
+            note: Option<String>,
+        }
+        /// A moderator has claimed the report.
+        ReportClaimed = "report_claimed" {
+            /// The moderator.
+            by: UserId,
+        }
+        /// The report was returned to the queue.
+        ReportReleased = "report_released" {
+            /// The moderator who had claimed it.
+            by: UserId,
+        }
+        /// A moderator has closed the report.
+        ReportResolved = "report_resolved" {
+            /// The moderator.
+            by: UserId,
+            /// The result.
+            action: ReportAction,
+            /// The words of the moderator, encrypted with the key of the report.
+            note: Option<String>,
+        }
+        /// The texts of the report were removed: its author or reporter was erased, or it was closed long ago.
+        ReportForgotten = "report_forgotten" {}
+    }
+}
+
+impl DomainEvent for ReportEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+/// A refusal. Its text is safe to show to the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportRefusal {
+    /// The reporter has an open report about it.
+    #[error("your report about it is being handled")]
+    AlreadyReported,
+    /// No such report.
+    #[error("there is no such report")]
+    ReportNotFound,
+    /// The report is closed.
+    #[error("the report is closed")]
+    ReportClosed,
+    /// Another moderator has claimed it.
+    #[error("another moderator has claimed the report")]
+    ReportClaimed,
+    /// No moderator has claimed it.
+    #[error("claim the report first")]
+    ReportNotClaimed,
+}
+
+/// The state of a report: only what the decisions need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Report {
+    reporter: Option<UserId>,
+    user_id: Option<UserId>,
+    claimed_by: Option<UserId>,
+    closed: bool,
+    forgotten: bool,
+}
+
+impl Report {
+    /// True if the report was filed.
+    pub fn is_filed(&self) -> bool {
+        self.reporter.is_some()
+    }
+
+    /// True if the report is closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The users whose erasure removes the texts of the report: the reporter and the reported user.
+    pub fn people(&self) -> impl Iterator<Item = &UserId> {
+        self.reporter.iter().chain(&self.user_id)
+    }
+
+    /// Decides which events a command causes. Returns none if the requested state already holds.
+    pub fn decide(&self, command: ReportCommand) -> Result<Vec<ReportEvent>, ReportRefusal> {
+        if let ReportCommand::FileReport { reporter, user_id, message, category, note } = command {
+            if self.is_filed() {
+                return Err(ReportRefusal::AlreadyReported);
+            }
+            let (room_id, message_id, text) = match message {
+                Some(ReportedMessage { room_id, message_id, text }) => (Some(room_id), Some(message_id), Some(text)),
+                None => (None, None, None),
+            };
+            let note = note.map(String::from);
+            return Ok(vec![ReportEvent::ReportFiled { reporter, user_id, room_id, message_id, text, category, note }]);
+        }
+        if !self.is_filed() {
+            return Err(ReportRefusal::ReportNotFound);
+        }
+        match command {
+            ReportCommand::FileReport { .. } => Ok(vec![]),
+            ReportCommand::ForgetReport if self.forgotten => Ok(vec![]),
+            ReportCommand::ForgetReport => Ok(vec![ReportEvent::ReportForgotten {}]),
+            ReportCommand::ClaimReport { .. }
+            | ReportCommand::ReleaseReport { .. }
+            | ReportCommand::ResolveReport { .. }
+                if self.closed =>
+            {
+                Err(ReportRefusal::ReportClosed)
+            }
+            ReportCommand::ClaimReport { by } => match &self.claimed_by {
+                Some(claimant) if *claimant == by => Ok(vec![]),
+                Some(_) => Err(ReportRefusal::ReportClaimed),
+                None => Ok(vec![ReportEvent::ReportClaimed { by }]),
+            },
+            ReportCommand::ReleaseReport { by, of_any } => match &self.claimed_by {
+                Some(claimant) if *claimant == by || of_any => {
+                    Ok(vec![ReportEvent::ReportReleased { by: claimant.clone() }])
+                }
+                Some(_) => Err(ReportRefusal::ReportClaimed),
+                None => Ok(vec![]),
+            },
+            ReportCommand::ResolveReport { by, action, note } => match &self.claimed_by {
+                Some(claimant) if *claimant == by => {
+                    // Its key may be destroyed, so it takes no text any more.
+                    let note = note.filter(|_| !self.forgotten).map(String::from);
+                    Ok(vec![ReportEvent::ReportResolved { by, action, note }])
+                }
+                Some(_) => Err(ReportRefusal::ReportClaimed),
+                None => Err(ReportRefusal::ReportNotClaimed),
+            },
+        }
+    }
+}
+
+impl Aggregate for Report {
+    const TYPE: &'static str = "report";
+    type Command = ReportCommand;
+    type Event = ReportEvent;
+    type Error = ReportRefusal;
+    type Services = ();
+
+    async fn handle(&mut self, command: ReportCommand, (): &(), sink: &EventSink<Self>) -> Result<(), ReportRefusal> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: ReportEvent) {
+        match event {
+            ReportEvent::ReportFiled { reporter, user_id, .. } => {
+                self.reporter = Some(reporter);
+                self.user_id = Some(user_id);
+            }
+            ReportEvent::ReportClaimed { by } => self.claimed_by = Some(by),
+            ReportEvent::ReportReleased { .. } => self.claimed_by = None,
+            ReportEvent::ReportResolved { .. } => self.closed = true,
+            ReportEvent::ReportForgotten {} => self.forgotten = true,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The web page for users: the files that were built from `web`, under `/app/`.
+
+use std::path::PathBuf;
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    handler::HandlerWithoutStateExt,
+    http::{HeaderName, HeaderValue, header},
+    middleware::{self, Next},
+    response::{Redirect, Response},
+    routing::get,
+};
+use clap::Args;
+use serde::Serialize;
+use service_kit::extract;
+use tower::ServiceBuilder;
+use tower_http::{compression::CompressionLayer, services::ServeDir, set_header::SetResponseHeaderLayer};
+use url::Url;
+
+/// Files whose names change with their content.
+const ASSETS: &str = "/app/assets/";
+
+/// Features of browsers that the page does not use.
+const PERMISSIONS: &str = "camera=(), microphone=(), payment=(), usb=(), geolocation=(self)";
+
+/// The settings of the page.
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// The folder of the built web page, which is served under `/app/`; no page if not given
+    #[arg(long, env = "BOXROOM_PAGE", value_name = "FOLDER")]
+    page: Option<PathBuf>,
+
+    /// The address at which the page finds the command-service; that of the page if not given. Another origin must be
+    /// of the same site, and must permit the page with `BOXROOM_ALLOWED_ORIGINS`
+    #[arg(long, env = "BOXROOM_PAGE_COMMAND_URL", value_name = "URL")]
+    page_command_url: Option<Url>,
+}
+
+/// What the page reads first.
+#[derive(Clone, Serialize)]
+struct Config {
+    /// The address of the command-service; relative if it has the origin of the page.
+    command_url: String,
+    /// The same of this service, which has the origin of the page.
+    query_url: &'static str,
+}
+
+/// Returns the routes of the page, if there is one.
+pub(crate) fn router(args: &PageArgs) -> Router {
+    let Some(folder) = &args.page else { return Router::new() };
+    let command_url = args.page_command_url.as_ref().map_or("/", Url::as_str).to_owned();
+    let origin = args.page_command_url.as_ref().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let config = Config { command_url, query_url: "/" };
+    let not_found = (async || extract::not_found()).into_service();
+    let files = ServeDir::new(folder).precompressed_br().precompressed_gzip().fallback(not_found);
+    let always = |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::overriding(name, value);
+    let fixed = |name: HeaderName, value: &'static str| always(name, HeaderValue::from_static(value));
+    let policy = policy(&origin);
+    Router::new()
+        .route("/", get(async || Redirect::temporary("/app/")))
+        .route("/app", get(async || Redirect::permanent("/app/")))
+        .route("/app/config.json", get(async move || Json(config.clone())))
+        .nest_service("/app/", files)
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(cache))
+                .layer(always(header::CONTENT_SECURITY_POLICY, policy))
+                .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+                .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+                .layer(fixed(HeaderName::from_static("permissions-policy"), PERMISSIONS))
+                .layer(CompressionLayer::new()),
+        )
+}
+
+/// Returns the content security policy: nothing but the own files and the two services, and no text as HTML. The one
+/// policy of trusted types is for the address of the service worker.
+fn policy(command_origin: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self' {command_origin}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types boxroom-worker"
+    );
+    // An origin is ASCII.
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+}
+
+/// Lets browsers keep the files whose names change with their content, and ask for the others each time.
+async fn cache(request: Request, next: Next) -> Response {
+    let is_asset = request.uri().path().starts_with(ASSETS);
+    let mut response = next.run(request).await;
+    let is_kept = is_asset && response.status().is_success();
+    let how = if is_kept { "public, max-age=31536000, immutable" } else { "no-cache" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
+    response
+}

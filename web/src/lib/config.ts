@@ -1,0 +1,19 @@
+/** The configuration that the server gives to the page. */
+
+/** The addresses of the services. */
+export interface Config {
+  command_url: string;
+  query_url: string;
+  /** `tab`: the session is kept in the tab. Only development servers send it; production uses a cookie. */
+  session?: 'tab';
+}
+
+/** Reads `config.json` beside the page. */
+export async function readConfig(): Promise<Config> {
+  const response = await fetch(`${import.meta.env.BASE_URL}config.json`, { cache: 'no-cache' });
+  if (!response.ok) throw new Error(`config.json: status ${response.status}`);
+  const { command_url, query_url, session } = (await response.json()) as Config;
+  const absolute = (url: string) => new URL(url, location.href).href.replace(/\/+$/, '');
+  const urls = { command_url: absolute(command_url), query_url: absolute(query_url) };
+  return session === 'tab' ? { ...urls, session } : urls;
+}

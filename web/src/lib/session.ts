@@ -1,0 +1,114 @@
+/** The session of the page: who is signed in, in all tabs. */
+
+import { Boxroom, tabsStorage, webStorage, type SessionStorage } from '@boxroom/client';
+import { indexedDatabase, memoryDatabase } from '@boxroom/client/store';
+import { Chat } from '@boxroom/react';
+import type { Config } from './config.js';
+
+/** The state of the session. */
+export type SessionState =
+  | { kind: 'starting' }
+  | { kind: 'unreachable' }
+  | { kind: 'out'; ended: boolean }
+  | { kind: 'in'; chat: Chat };
+
+/** The place of the tokens. Nothing is ever written to `localStorage`. */
+function storageOf(config: Config): { session: 'body' | 'cookie'; storage: SessionStorage } {
+  if (config.session === 'tab') return { session: 'body', storage: webStorage(sessionStorage) };
+  return { session: 'cookie', storage: tabsStorage() };
+}
+
+/** Signs in and out, and tells other tabs of it. */
+export class PageSession {
+  state: SessionState = { kind: 'starting' };
+  readonly client: Boxroom;
+  private readonly listeners = new Set<() => void>();
+  private readonly channel = new BroadcastChannel('boxroom.user');
+
+  constructor(config: Config) {
+    this.client = new Boxroom({
+      commandUrl: config.command_url,
+      queryUrl: config.query_url,
+      ...storageOf(config),
+      onSignedOut: () => this.leave(true),
+    });
+    // Another tab has signed in or out: this one follows.
+    this.channel.onmessage = ({ data }: { data: string | null }) => {
+      const user = this.state.kind === 'in' ? this.state.chat.userId : null;
+      if (data !== user) void this.start();
+    };
+  }
+
+  readonly get = () => this.state;
+
+  readonly subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Continues with the session of an earlier page or another tab, if there is one. */
+  async start(): Promise<void> {
+    this.closeChat();
+    this.set({ kind: 'starting' });
+    if (!navigator.onLine) {
+      // Without a network the requests would be repeated for a long time.
+      addEventListener('online', () => void this.start(), { once: true });
+      return this.set({ kind: 'unreachable' });
+    }
+    try {
+      if (!(await this.client.isSignedIn())) return this.set({ kind: 'out', ended: false });
+      await this.enter();
+    } catch {
+      this.set({ kind: 'unreachable' });
+    }
+  }
+
+  async signIn(userId: string, password: string): Promise<void> {
+    await this.client.signIn(userId, password, deviceName());
+    await this.enter();
+    this.channel.postMessage(userId);
+  }
+
+  async signUp(userId: string, nickname: string, password: string): Promise<void> {
+    await this.client.api.registerUser({ body: { user_id: userId, nickname, password } });
+    await this.signIn(userId, password);
+  }
+
+  async signOut(): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'in') await state.chat.clear().catch(() => {});
+    await this.client.signOut().catch(() => {});
+    this.leave(false);
+    this.channel.postMessage(null);
+  }
+
+  /** Forgets the session: the account is gone, or the service has ended it. */
+  leave(ended: boolean): void {
+    this.closeChat();
+    this.set({ kind: 'out', ended });
+  }
+
+  private async enter(): Promise<void> {
+    const { user_id: userId } = await this.client.api.showMe();
+    const database = await indexedDatabase(`boxroom-${userId}`).catch(() => memoryDatabase());
+    this.closeChat();
+    this.set({ kind: 'in', chat: new Chat({ client: this.client, userId, database }) });
+  }
+
+  private closeChat(): void {
+    if (this.state.kind === 'in') this.state.chat.close();
+  }
+
+  private set(state: SessionState): void {
+    this.state = state;
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+/** A name for the list of sessions. */
+function deviceName(): string {
+  const { userAgent } = navigator;
+  const browser = /Firefox|Edg|OPR|Chrome|Safari/.exec(userAgent)?.[0] ?? 'Browser';
+  const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(userAgent)?.[0] ?? '';
+  return `${browser.replace('Edg', 'Edge').replace('OPR', 'Opera')}${system && `, ${system}`}`;
+}

@@ -1,0 +1,54 @@
+/** The service worker: registration, and the note that a new version is ready. */
+
+interface Policy {
+  createScriptURL(url: string): string;
+}
+
+type TrustedTypes = { createPolicy(name: string, rules: Policy): Policy };
+
+const listeners = new Set<() => void>();
+let waiting: ServiceWorker | null = null;
+
+/** Returns the address in the form that the policy of the page demands. */
+function scriptUrl(url: string): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
+  if (!trustedTypes) return url;
+  const policy = trustedTypes.createPolicy('boxroom-worker', { createScriptURL: () => url });
+  return policy.createScriptURL(url);
+}
+
+/** Registers the service worker. Without it the page works, but does not start without a network. */
+export function startWorker(): void {
+  if (!('serviceWorker' in navigator)) return;
+  void register().catch(() => {});
+}
+
+async function register(): Promise<void> {
+  const { serviceWorker } = navigator;
+  const registration = await serviceWorker.register(scriptUrl(`${import.meta.env.BASE_URL}sw.js`));
+  const watch = (worker: ServiceWorker | null) => {
+    worker?.addEventListener('statechange', () => {
+      if (worker.state !== 'installed' || !serviceWorker.controller) return;
+      waiting = worker;
+      listeners.forEach((listener) => listener());
+    });
+  };
+  registration.addEventListener('updatefound', () => watch(registration.installing));
+  serviceWorker.addEventListener('message', ({ data }: MessageEvent<{ open?: string }>) => {
+    if (typeof data.open === 'string' && data.open.startsWith('#/')) location.hash = data.open;
+  });
+}
+
+/** A new version that waits, in the form of `useSyncExternalStore`. */
+export const update = {
+  get: () => waiting,
+  subscribe: (listener: () => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+  /** Starts the new version. */
+  apply: () => {
+    navigator.serviceWorker.addEventListener('controllerchange', () => location.reload());
+    waiting?.postMessage('activate');
+  },
+};

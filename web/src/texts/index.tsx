@@ -1,0 +1,76 @@
+/** The texts of the page, in the language of the user. */
+
+import { createContext, useContext, useMemo, useState, type ReactNode } from 'react';
+import { language, setLanguage, type Language } from '../lib/preferences.js';
+import { en } from './en.js';
+import { ko } from './ko.js';
+
+/** Forms of a text by the plural categories of its language. */
+export type Forms = { readonly [C in Intl.LDMLPluralRule]?: string } & { readonly other: string };
+
+/** All texts of a language. Every language has the keys of English. */
+export type Texts = { readonly [K in keyof typeof en]: (typeof en)[K] extends string ? string : Forms };
+
+/** The keys of texts. */
+export type TextKey = { [K in keyof typeof en]: (typeof en)[K] extends string ? K : never }[keyof typeof en];
+
+/** The keys of texts with a number. */
+export type CountKey = Exclude<keyof typeof en, TextKey>;
+
+const ALL: Record<Language, Texts> = { en, ko };
+
+/** Values for the places in braces. */
+export type Values = Readonly<Record<string, string | number>>;
+
+/** The functions of a language. */
+export interface Words {
+  language: Language;
+  /** A text. */
+  t: (key: TextKey, values?: Values) => string;
+  /** A text with a number, which is also the place `{count}`. */
+  n: (key: CountKey, count: number, values?: Values) => string;
+  /** Returns true if there is a text of this key. */
+  has: (key: string) => key is TextKey;
+  set: (language: Language) => void;
+}
+
+/** Returns the functions of a language. */
+export function wordsOf(language: Language, set: (language: Language) => void): Words {
+  const texts = ALL[language];
+  const rules = new Intl.PluralRules(language);
+  const numbers = new Intl.NumberFormat(language);
+  const fill = (text: string, values: Values = {}) =>
+    text.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
+  return {
+    language,
+    t: (key, values) => fill(texts[key], values),
+    n: (key, count, values) => {
+      const forms: Forms = texts[key];
+      return fill(forms[rules.select(count)] ?? forms.other, { count: numbers.format(count), ...values });
+    },
+    has: (key): key is TextKey => typeof (texts as Record<string, unknown>)[key] === 'string',
+    set,
+  };
+}
+
+const Context = createContext<Words | undefined>(undefined);
+
+/** Gives the language of the user to the page. */
+export function WordsProvider({ children }: { children: ReactNode }) {
+  const [current, setCurrent] = useState(language);
+  const words = useMemo(() => {
+    document.documentElement.lang = current;
+    return wordsOf(current, (next) => {
+      setLanguage(next);
+      setCurrent(next);
+    });
+  }, [current]);
+  return <Context.Provider value={words}>{children}</Context.Provider>;
+}
+
+/** The texts in the language of the user. */
+export function useWords(): Words {
+  const words = useContext(Context);
+  if (!words) throw new Error('there is no WordsProvider');
+  return words;
+}
