@@ -109,11 +109,15 @@ test('a user who was offline sees everything once and in order', async () => {
   // Only visible rows are in the document: the list is read while it is scrolled.
   await page.locator('.scroller').evaluate((box) => box.scrollTo(0, 0));
   await until('all messages', async () => {
-    for (const row of await page.locator('.message[data-message]').all()) {
-      const id = await row.getAttribute('data-message').catch(() => null);
-      if (id === null || seen.has(id)) continue;
+    // At once: a row that leaves the document while rows are read one by one would be waited for.
+    const rows = await page
+      .locator('.message[data-message]')
+      .evaluateAll((found) => found.map((row) => [row.dataset.message, row.querySelector('.text').textContent]));
+    assert.equal(new Set(rows.map(([id]) => id)).size, rows.length, 'no row is there twice');
+    for (const [id, text] of rows) {
+      if (seen.has(id)) continue;
       seen.add(id);
-      all.push([Number(id), await row.locator('.text').textContent()]);
+      all.push([Number(id), text]);
     }
     // From the top again at the end: rows may come and go while they are read.
     await page.locator('.scroller').evaluate((box) => {

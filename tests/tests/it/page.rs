@@ -14,7 +14,6 @@ const TIMEOUT: Duration = Duration::from_mins(10);
 const LIFETIME: Duration = Duration::from_hours(1);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not yet proven on slow machines, so not a part of the gate"]
 async fn people_chat_on_the_page() {
     let (page, chromium) = tokio::task::spawn_blocking(|| {
         let checkout = Checkout::current().unwrap();
