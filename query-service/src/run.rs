@@ -91,7 +91,7 @@ fn router(settings: &Settings, app: &App, health: Health) -> Result<Router> {
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let rates = settings.rates.rates();
     let (reads, api) = routes::all(app, &rates);
-    let public = docs::router(api).merge(docs::problems(problems::all())).merge(web::router(&settings.page));
+    let public = docs::router(api).merge(docs::problems(problems::all())).merge(web::router(&settings.page)?);
     let docs = http::limit(public, &rates, &app.verifier);
     let router = http::finish(reads.merge(pages).merge(docs));
     Ok(http::origins::allow(router, &settings.origins.allowed_origins))

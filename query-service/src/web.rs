@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use axum::{
     Json, Router,
     extract::Request,
@@ -46,9 +47,11 @@ struct Config {
     query_url: &'static str,
 }
 
-/// Returns the routes of the page, if there is one.
-pub(crate) fn router(args: &PageArgs) -> Router {
-    let Some(folder) = &args.page else { return Router::new() };
+/// Returns the routes of the page, if there is one. Fails if the folder has no page.
+pub(crate) fn router(args: &PageArgs) -> Result<Router> {
+    let Some(folder) = &args.page else { return Ok(Router::new()) };
+    let index = folder.join("index.html");
+    ensure!(index.is_file(), "--page is not the folder of a built page: {} does not exist", index.display());
     let command_url = args.page_command_url.as_ref().map_or("/", Url::as_str).to_owned();
     let origin = args.page_command_url.as_ref().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let config = Config { command_url, query_url: "/" };
@@ -57,7 +60,7 @@ pub(crate) fn router(args: &PageArgs) -> Router {
     let always = |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::overriding(name, value);
     let fixed = |name: HeaderName, value: &'static str| always(name, HeaderValue::from_static(value));
     let policy = policy(&origin);
-    Router::new()
+    let pages = Router::new()
         .route("/", get(async || Redirect::temporary("/app/")))
         .route("/app", get(async || Redirect::permanent("/app/")))
         .route("/app/config.json", get(async move || Json(config.clone())))
@@ -71,7 +74,8 @@ pub(crate) fn router(args: &PageArgs) -> Router {
                 .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
                 .layer(fixed(HeaderName::from_static("permissions-policy"), PERMISSIONS))
                 .layer(CompressionLayer::new()),
-        )
+        );
+    Ok(pages)
 }
 
 /// Returns the content security policy: nothing but the own files and the two services, and no text as HTML. The one
@@ -94,4 +98,19 @@ async fn cache(request: Request, next: Next) -> Response {
     let how = if is_kept { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_page_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = PageArgs { page: Some(folder.path().to_owned()), page_command_url: None };
+        let error = router(&args).unwrap_err().to_string();
+        assert!(error.contains("is not the folder of a built page"), "{error}");
+        std::fs::write(folder.path().join("index.html"), "<!doctype html>").unwrap();
+        drop(router(&args).unwrap());
+    }
 }

@@ -14,7 +14,7 @@ use harness::{
 };
 use query_service::Settings;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor, PgPool, Row, Transaction, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgExecutor, PgPool, Row, Transaction, postgres::PgPoolOptions};
 use testing::wait::until_within;
 use text::search::Words;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -368,8 +368,11 @@ impl World {
     /// Creates another generation with the same sample and activates it.
     pub(super) async fn switch_generation(&self, number: i32) {
         create_generation(&self.admin, number).await;
-        self.admin.execute("update control.generations set state = 'retired'").await.unwrap();
-        activate(&self.admin, number).await;
+        // In one transaction, as the projector does: there is a served generation at any time.
+        let mut switch = self.admin.begin().await.unwrap();
+        switch.execute("update control.generations set state = 'retired'").await.unwrap();
+        activate(&mut *switch, number).await;
+        switch.commit().await.unwrap();
     }
 
     /// Opens a live connection without a hello.
@@ -490,7 +493,7 @@ async fn fill_names(
     sqlx::query(AssertSqlSafe(update)).bind(keys).bind(words).execute(admin).await.unwrap();
 }
 
-async fn activate(admin: &PgPool, number: i32) {
+async fn activate(admin: impl PgExecutor<'_>, number: i32) {
     sqlx::query("insert into control.generations (generation, model_version, state) values ($1, $2, 'active')")
         .bind(number)
         .bind(read_model::version())
