@@ -30,7 +30,7 @@ pub enum AccountState {
 pub struct Confirmation {
     /// The secret in the link.
     pub nonce: String,
-    /// The address to which the link is sent.
+    /// The address to which the link is sent. Empty while the user is being registered.
     pub contact: String,
     /// The nickname of the user to be registered.
     pub nickname: String,
@@ -223,10 +223,12 @@ impl Accounts {
         Ok(self.0.update_for(&stored.key, &account, stored.revision, lifetime).await?)
     }
 
-    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered. Fails with
-    /// a conflict if the revision is not current.
+    /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered, and the
+    /// contact address, which would stay if the process ended now. Fails with a conflict if the revision is not current.
     pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
-        let account = Account { state: AccountState::Pending, ..stored.account };
+        let confirmation =
+            stored.account.confirmation.map(|waiting| Confirmation { contact: String::new(), ..waiting });
+        let account = Account { state: AccountState::Pending, confirmation, ..stored.account };
         let revision = self.update(&stored.key, &account, stored.revision).await?;
         Ok(StoredAccount { key: stored.key, account, revision })
     }

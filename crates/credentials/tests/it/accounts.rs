@@ -1,6 +1,7 @@
 //! Tests of the accounts beside the log.
 
-use credentials::{AccountError, AccountState, Accounts};
+use chrono::TimeDelta;
+use credentials::{AccountError, AccountState, Accounts, Confirmation};
 use domain::UserId;
 use harness::{Account, Nats};
 use storage::JetStream;
@@ -31,6 +32,32 @@ async fn an_account_is_created_once_and_confirmed() {
     assert!(matches!(accounts.confirm(pending).await, Err(AccountError::Conflict)), "the revision is outdated");
     let active = accounts.get(&ann()).await.unwrap().unwrap().account;
     assert_eq!((active.password_hash.as_str(), active.state), ("hash", AccountState::Active));
+}
+
+#[tokio::test]
+async fn an_account_whose_user_is_being_registered_has_no_contact() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let accounts = accounts(&nats).await;
+    let waiting = Confirmation {
+        nonce: "nonce".to_owned(),
+        contact: "ann@mail.example".to_owned(),
+        nickname: "Ann".to_owned(),
+        expires_at: noon() + TimeDelta::hours(1),
+        sent: 1,
+        sent_at: noon(),
+    };
+    let (hash, role) = ("hash".to_owned(), "user".to_owned());
+    accounts.create_unconfirmed(&ann(), hash, role, waiting.clone(), noon()).await.unwrap();
+    let stored = accounts.get(&ann()).await.unwrap().unwrap();
+    assert!(stored.account.confirmation.as_ref() == Some(&waiting));
+    let kept = accounts.keep(stored).await.unwrap();
+    let without = Confirmation { contact: String::new(), ..waiting.clone() };
+    let stored = accounts.get(&ann()).await.unwrap().unwrap();
+    assert!(stored.account.state == AccountState::Pending && stored.account.confirmation == Some(without));
+    // The user was certainly not registered.
+    accounts.await_confirmation(kept, waiting.clone(), noon()).await.unwrap();
+    let stored = accounts.get(&ann()).await.unwrap().unwrap();
+    assert!(stored.account.state == AccountState::Unconfirmed && stored.account.confirmation == Some(waiting));
 }
 
 #[tokio::test]
