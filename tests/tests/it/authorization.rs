@@ -13,11 +13,13 @@ use std::{collections::BTreeSet, sync::atomic::AtomicUsize};
 use futures::{StreamExt, stream};
 use harness::StackOptions;
 use reqwest::Method;
+use serde_json::json;
 use system_tests::{
-    World,
+    Person, World,
     api::{Api, Operation},
     log::Device,
 };
+use testing::wait::eventually;
 
 use self::{
     callers::{Caller, Strangers},
@@ -34,6 +36,8 @@ struct Trial {
     world: World,
     device: Device,
     strangers: Strangers,
+    /// A user who was suspended.
+    suspended: Person,
     /// The shared fixture of requests that are to be refused or that change nothing.
     fixture: Fixture,
     fixtures: AtomicUsize,
@@ -77,40 +81,56 @@ impl Trial {
     async fn prepare(world: World) -> Self {
         world.register_store("pizzeria").await;
         world.register_store("corner").await;
-        let fixture = Fixture::build(&world, 0).await;
-        for person in [&fixture.host, &fixture.co_host, &fixture.member] {
+        let fixture = Fixture::build(&world, 0, &Caller::SIGNED_IN).await;
+        for person in [&fixture.host, &fixture.co_host, &fixture.member, &fixture.blocked] {
             world.sees_room(person, &fixture.room).await;
         }
+        let suspended = world.user("suspended").await;
+        let reason = json!({ "reason": "Advertising" });
+        world.operator().put("/users/suspended/suspension", reason).await.done();
+        eventually("the revocation of the user's token", async || {
+            let answers = [suspended.get("/me").await.status, suspended.delete("/sessions").await.status];
+            (answers == [401, 401]).then_some(())
+        })
+        .await;
         let device = Device::connect(&world.stack).await;
-        Self { strangers: Strangers::new(), world, device, fixture, fixtures: AtomicUsize::new(1) }
+        Self { strangers: Strangers::new(), suspended, world, device, fixture, fixtures: AtomicUsize::new(1) }
     }
 
     /// Sends a request. One that may change something gets a fixture of its own.
     async fn ask(&self, operation: &Operation, way: Way, caller: Caller, cell: &Cell) -> Outcome {
         let changes = *cell == Cell::Yes && operation.method != Method::GET;
-        let own = if changes { Some(self.another_place(operation).await) } else { None };
+        let own = if changes { Some(self.another_place(operation, caller).await) } else { None };
         let fixture = own.as_ref().unwrap_or(&self.fixture);
         let token = self.token(caller, fixture);
         requests::ask(self, operation, way, fixture, token.as_deref()).await
     }
 
-    async fn another_place(&self, operation: &Operation) -> Fixture {
+    async fn another_place(&self, operation: &Operation, caller: Caller) -> Fixture {
         let number = self.fixtures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let is_of_a_place = ["{box}", "{room}"].iter().any(|name| operation.path.contains(name));
-        if is_of_a_place { Fixture::build(&self.world, number).await } else { Fixture::imagine(&self.world, number) }
+        if is_of_a_place {
+            Fixture::build(&self.world, number, &[caller]).await
+        } else {
+            Fixture::imagine(&self.world, number)
+        }
     }
 
     fn token(&self, caller: Caller, fixture: &Fixture) -> Option<String> {
-        let of = |person: &system_tests::Person| Some(person.token().to_owned());
+        let of = |person: &Person| Some(person.token().to_owned());
         match caller {
             Caller::Anonymous(kind) => self.strangers.token(&self.world, kind),
             Caller::Operator => of(&fixture.operator),
             Caller::Moderator => of(&fixture.moderator),
             Caller::Box => of(&self.world.device(&fixture.box_id)),
             Caller::OtherBox => of(&self.world.device(&fixture.other_box)),
+            Caller::Suspended => of(&self.suspended),
             Caller::Other => of(&fixture.other),
+            Caller::Invited => of(&fixture.invited),
+            Caller::Parted => of(&fixture.parted),
             Caller::Kicked => of(&fixture.kicked),
             Caller::Member => of(&fixture.member),
+            Caller::Blocked => of(&fixture.blocked),
             Caller::CoHost => of(&fixture.co_host),
             Caller::Host => of(&fixture.host),
         }

@@ -11,9 +11,13 @@ pub(super) enum Caller {
     Moderator,
     Box,
     OtherBox,
+    Suspended,
     Other,
+    Invited,
+    Parted,
     Kicked,
     Member,
+    Blocked,
     CoHost,
     Host,
 }
@@ -42,14 +46,18 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SIGNED_IN: [Self; 9] = [
+    pub(super) const SIGNED_IN: [Self; 13] = [
         Self::Operator,
         Self::Moderator,
         Self::Box,
         Self::OtherBox,
+        Self::Suspended,
         Self::Other,
+        Self::Invited,
+        Self::Parted,
         Self::Kicked,
         Self::Member,
+        Self::Blocked,
         Self::CoHost,
         Self::Host,
     ];
@@ -57,6 +65,16 @@ impl Caller {
     /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         BadToken::ALL.map(Self::Anonymous).into_iter().chain(Self::SIGNED_IN)
+    }
+
+    /// The code of the refusal if the caller's token is invalid.
+    pub(super) fn token_refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Anonymous(kind) => Some(kind.code()),
+            // A suspension revokes the tokens that were issued before.
+            Self::Suspended => Some("revoked-token"),
+            _ => None,
+        }
     }
 
     /// The column of the table.
@@ -67,9 +85,13 @@ impl Caller {
             Self::Moderator => "moderator",
             Self::Box => "box",
             Self::OtherBox => "other box",
+            Self::Suspended => "suspended",
             Self::Other => "other user",
+            Self::Invited => "invited",
+            Self::Parted => "parted",
             Self::Kicked => "kicked",
             Self::Member => "member",
+            Self::Blocked => "blocked",
             Self::CoHost => "co-host",
             Self::Host => "host",
         }

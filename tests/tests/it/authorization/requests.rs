@@ -48,8 +48,7 @@ impl Outcome {
         match (cell, caller) {
             (Cell::NotOverNats, _) => (self.status, self.code.as_str()) == (404, "unknown-command"),
             (Cell::Yes, _) => self.status < 500 && !OF_CALLERS.contains(&self.code.as_str()),
-            (Cell::NoToken, Caller::Anonymous(kind)) => (self.status, self.code.as_str()) == (401, kind.code()),
-            (Cell::NoToken, _) => false,
+            (Cell::NoToken, _) => self.status == 401 && Some(self.code.as_str()) == caller.token_refusal(),
             (Cell::Refused(code), _) => (self.status, &self.code) == (403, code),
         }
     }
