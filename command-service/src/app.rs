@@ -157,6 +157,17 @@ impl App {
         admission.conclude(committed)
     }
 
+    /// Like [`in_room`](Self::in_room), but counts the command as a change of the room by its actor.
+    pub(crate) async fn change_room(
+        &self,
+        room_id: &RoomId,
+        command: BoxCommand,
+        context: CommandContext,
+    ) -> Result<Committed<DeliveryBox>, Error> {
+        let by = context.actor.clone();
+        self.admitted_in_room(room_id, command, context, self.quotas.room_change(&by)).await
+    }
+
     /// Like [`in_room`](Self::in_room), but runs `prepare` before each append.
     pub(crate) async fn prepared_in_room(
         &self,

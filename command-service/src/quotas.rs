@@ -45,6 +45,11 @@ pub struct QuotaArgs {
     #[arg(long, env = "BOXROOM_MESSAGE_BYTES_PER_DAY", default_value_t = 2_000_000, value_name = "BYTES")]
     pub message_bytes_per_day: u64,
 
+    /// Most changes of rooms by one user in a minute: title, size, store, password, host and co-hosts, mutes, pins, slow
+    /// mode, invitations; 0 for no limit
+    #[arg(long, env = "BOXROOM_ROOM_CHANGES_PER_MINUTE", default_value_t = 60, value_name = "CHANGES")]
+    pub room_changes_per_minute: u64,
+
     /// Most changes of the nickname of one user in a day; 0 for no limit
     #[arg(long, env = "BOXROOM_NICKNAMES_PER_DAY", default_value_t = 5, value_name = "CHANGES")]
     pub nicknames_per_day: u64,
@@ -76,6 +81,7 @@ pub(crate) struct Quotas {
     rooms: Quota,
     messages: Quota,
     message_bytes: Quota,
+    room_changes: Quota,
     nicknames: Quota,
     reports: Quota,
     sign_ins: Quota,
@@ -93,6 +99,7 @@ impl Quotas {
             rooms: Quota::new(limits.rooms_per_day, DAY, Code::TooManyRooms),
             messages: Quota::new(limits.messages_per_minute, MINUTE, Code::TooManyMessages),
             message_bytes: Quota::new(limits.message_bytes_per_day, DAY, Code::TooMuchText),
+            room_changes: Quota::new(limits.room_changes_per_minute, MINUTE, Code::TooManyRoomChanges),
             nicknames: Quota::new(limits.nicknames_per_day, DAY, Code::TooManyNicknames),
             reports: Quota::new(limits.reports_per_day, DAY, Code::TooManyReports),
             sign_ins: Quota::new(limits.sign_ins_per_day, DAY, Code::TooManySignIns),
@@ -117,6 +124,11 @@ impl Quotas {
     /// Takes a sign-in with the right password.
     pub(crate) fn sign_in(&self, user_id: &UserId) -> Result<Option<Taken>, Error> {
         self.sign_ins.take(user_id, 1)
+    }
+
+    /// The admission of a change of a room.
+    pub(crate) fn room_change<'a>(&'a self, by: &'a UserId) -> Admission<'a> {
+        Admission::new(vec![Box::new(move || self.room_changes.take(by, 1))])
     }
 
     /// The admission of another nickname.

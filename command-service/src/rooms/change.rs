@@ -18,7 +18,6 @@ use crate::{
     numbers::optional_whole_number,
     passwords::{NewRoomPassword, Work},
     paths::RoomPath,
-    quotas::Admission,
     request::Command,
     schemas,
     stamp::Stamp,
@@ -112,7 +111,7 @@ pub(crate) async fn change_room(
     Command { body, stamp }: Command<ChangeRoom>,
 ) -> Result<Done, Error> {
     let (command, is_refused) = body.into_command(&app, &room_id, &by, &stamp).await?;
-    let admission = Admission::free().unless_refused(is_refused);
+    let admission = app.quotas.room_change(&by).unless_refused(is_refused);
     let committed = app.admitted_in_room(&room_id, command, stamp.by(&by), admission).await?;
     Ok(Done::of(&committed))
 }

@@ -18,7 +18,7 @@ pub(crate) async fn appoint_co_host(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = RoomCommand::AppointCoHost { by: by.clone(), user_id, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }
 
@@ -31,6 +31,6 @@ pub(crate) async fn dismiss_co_host(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = RoomCommand::DismissCoHost { by: by.clone(), user_id, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

@@ -28,6 +28,6 @@ pub(crate) async fn transfer_host(
     Command { body, stamp }: Command<TransferHost>,
 ) -> Result<Done, Error> {
     let command = RoomCommand::TransferHost { by: by.clone(), to: body.user_id, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

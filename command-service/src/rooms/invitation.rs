@@ -69,7 +69,7 @@ pub(crate) async fn create_room_invitation(
     let token = new_token(&app, &room_id, &by, &stamp);
     let (token_hash, limits) = (hash_of(&token), InvitationLimits { uses, minutes });
     let command = RoomCommand::CreateInvitation { by: by.clone(), token_hash, limits, at: stamp.at };
-    let committed = app.in_room(&room_id, command.in_room(room_id.clone()), stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command.in_room(room_id.clone()), stamp.by(&by)).await?;
     let number = committed.events.iter().find_map(|event| match event {
         BoxEvent::Room { event: RoomEvent::InvitationCreated { invitation, .. }, .. } => Some(*invitation),
         _ => None,
@@ -88,6 +88,6 @@ pub(crate) async fn revoke_room_invitation(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = RoomCommand::RevokeInvitation { by: by.clone(), invitation, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

@@ -43,7 +43,7 @@ pub(crate) async fn mute_member(
     Command { body: MuteMember { minutes }, stamp }: Command<MuteMember>,
 ) -> Result<Done, Error> {
     let command = RoomCommand::MuteMember { by: by.clone(), user_id, minutes, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }
 
@@ -56,6 +56,6 @@ pub(crate) async fn unmute_member(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = RoomCommand::UnmuteMember { by: by.clone(), user_id, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

@@ -57,7 +57,7 @@ impl OpenRoom {
     async fn into_command(self, app: &App, host: UserId, stamp: &Stamp) -> Result<(BoxCommand, bool), Error> {
         let Self { store_id, title, max_members, password } = self;
         let store_open = app.store_is_open(&store_id).await?;
-        let Filtered { text: title, is_refused } = app.text_filter.title(title).await?;
+        let Filtered { text: title, is_refused, .. } = app.text_filter.title(title).await?;
         let password_hash = match password {
             Some(password) => Some(app.passwords.hash(Work::Room(&host), password).await?),
             None => None,

@@ -18,7 +18,7 @@ pub(crate) async fn pin_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let command = RoomCommand::PinMessage { by: by.clone(), original, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }
 
@@ -31,6 +31,6 @@ pub(crate) async fn unpin_message(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = RoomCommand::UnpinMessage { by: by.clone(), message_id, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

@@ -32,6 +32,6 @@ pub(crate) async fn set_slow_mode(
     Command { body: SetSlowMode { seconds }, stamp }: Command<SetSlowMode>,
 ) -> Result<Done, Error> {
     let command = RoomCommand::SetSlowMode { by: by.clone(), seconds, at: stamp.at }.in_room(room_id.clone());
-    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    let committed = app.change_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

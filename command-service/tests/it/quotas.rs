@@ -178,6 +178,33 @@ async fn the_bytes_of_messages_of_a_user_are_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_changes_a_room_a_limited_number_of_times() {
+    let installation = Installation::start().await;
+    let service = installation.service(&["--room-changes-per-minute", "4"]).await;
+    furnish(&service, 1).await;
+    open(&service, ANA, "b0").await.created();
+    let message = say(&service, "1", "b0.1", "one").await.created();
+    service.post(Bearer::User("ben"), "/rooms/b0.1/members", json!({})).await.created();
+    let title = async |title: &str| service.patch(ANA, "/rooms/b0.1", json!({ "title": title })).await;
+    title("One").await.done();
+    // No change, no count.
+    for _ in 0..3 {
+        service.put(ANA, &format!("/rooms/b0.1/pins/{message}"), json!({})).await.done();
+    }
+    service.put(ANA, "/rooms/b0.1/members/ben/mute", json!({ "minutes": 5 })).await.done();
+    service.put(ANA, "/rooms/b0.1/slow-mode", json!({ "seconds": 5 })).await.done();
+    let refused = "too-many-room-changes";
+    exceeds(&title("Two").await, refused, 60);
+    exceeds(&service.delete(ANA, &format!("/rooms/b0.1/pins/{message}")).await, refused, 60);
+    exceeds(&service.delete(ANA, "/rooms/b0.1/members/ben/mute").await, refused, 60);
+    exceeds(&service.put(ANA, "/rooms/b0.1/co-hosts/ben", json!({})).await, refused, 60);
+    exceeds(&service.put(ANA, "/rooms/b0.1/host", json!({ "user_id": "ben" })).await, refused, 60);
+    exceeds(&service.post(ANA, "/rooms/b0.1/invitations", json!({ "uses": 1, "minutes": 5 })).await, refused, 60);
+    // The room can still be closed.
+    service.delete(ANA, "/rooms/b0.1").await.done();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_changes_the_nickname_a_limited_number_of_times() {
     let installation = Installation::start().await;
     let service = installation.service(&["--nicknames-per-day", "2"]).await;

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Limits that tests do not reach, although all their clients share an address and are as fast as they can be.
-const UNLIMITED: [(&str, &str); 16] = [
+const UNLIMITED: [(&str, &str); 17] = [
     ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
     ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
     ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
@@ -46,6 +46,7 @@ const UNLIMITED: [(&str, &str); 16] = [
     ("BOXROOM_ROOMS_PER_DAY", "0"),
     ("BOXROOM_MESSAGES_PER_MINUTE", "0"),
     ("BOXROOM_MESSAGE_BYTES_PER_DAY", "0"),
+    ("BOXROOM_ROOM_CHANGES_PER_MINUTE", "0"),
     ("BOXROOM_NICKNAMES_PER_DAY", "0"),
     ("BOXROOM_SIGN_INS_PER_DAY", "0"),
     ("BOXROOM_SESSIONS_PER_USER", "0"),
