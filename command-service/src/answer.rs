@@ -32,6 +32,20 @@ pub(crate) struct CreatedInvitation {
     done: Done,
 }
 
+/// The answer to a message: `201`, or `202` if a filter holds it back.
+#[derive(Debug)]
+pub(crate) enum Posted {
+    /// The message is stored.
+    Created(Created),
+    /// A moderator decides about the message.
+    Held {
+        /// The report about it.
+        report: HeldMessage,
+        /// The commit of the report.
+        done: Done,
+    },
+}
+
 /// The answer to a command that created nothing: `204`.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -45,6 +59,14 @@ pub(crate) struct NewId {
     /// The id.
     #[schema(example = "42")]
     id: String,
+}
+
+/// A message that a filter holds back until a moderator has seen it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeldMessage {
+    /// The id of the report in the moderators' queue.
+    #[schema(example = "5f0c3a9f4f7f7b1f6a5f2c0f-1")]
+    pub(crate) report_id: String,
 }
 
 /// A new invitation to a room.
@@ -73,7 +95,7 @@ impl Created {
 
     /// Adds the position of another commit.
     pub(crate) fn and_at(mut self, position: Position) -> Self {
-        self.done.positions.push(position);
+        self.done = self.done.and_at(position);
         self
     }
 
@@ -87,6 +109,12 @@ impl Done {
     /// Builds the answer from a commit.
     pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>) -> Self {
         Self::at(committed.position.clone(), committed.replayed)
+    }
+
+    /// Adds the position of another commit.
+    pub(crate) fn and_at(mut self, position: Position) -> Self {
+        self.positions.push(position);
+        self
     }
 
     /// Builds the answer for a position; `replayed` if an earlier request had the effect.
@@ -111,6 +139,19 @@ impl IntoResponse for Created {
         let mut response = (StatusCode::CREATED, Json(self.id)).into_response();
         self.done.write_headers(&mut response);
         response
+    }
+}
+
+impl IntoResponse for Posted {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Created(created) => created.into_response(),
+            Self::Held { report, done } => {
+                let mut response = (StatusCode::ACCEPTED, Json(report)).into_response();
+                done.write_headers(&mut response);
+                response
+            }
+        }
     }
 }
 

@@ -33,6 +33,11 @@ impl Error {
         Self(self.0.of_request(id))
     }
 
+    /// Returns true if it is this problem.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.0.code() == code.problem().code()
+    }
+
     /// Returns the problem as it stands in an answer, for requests that do not pass through the router.
     pub(crate) fn into_problem(self) -> Problem {
         self.0
@@ -310,6 +315,7 @@ impl From<&ReportRefusal> for Code {
             ReportRefusal::ReportClosed => Self::ReportClosed,
             ReportRefusal::ReportClaimed => Self::ReportClaimed,
             ReportRefusal::ReportNotClaimed => Self::ReportNotClaimed,
+            ReportRefusal::ReportHoldsNothing => Self::ReportHoldsNothing,
         }
     }
 }

@@ -79,11 +79,31 @@ impl Delivered {
     }
 }
 
+/// The result of filters for a text in which they had a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filtering {
+    /// The places were masked.
+    Masked,
+    /// The text waits for a moderator.
+    Held,
+    /// The text was refused.
+    Refused,
+}
+
+impl Filtering {
+    const ALL: [Self; 3] = [Self::Masked, Self::Held, Self::Refused];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Masked => "masked",
+            Self::Held => "held",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The labels of all results of deadlines.
 const DEADLINE_OUTCOMES: [&str; 5] = ["closed", "warned", "stale", "armed_again", "failed"];
-
-/// The labels of all results of filters.
-const FILTERED: [&str; 2] = ["masked", "refused"];
 
 /// Registers these metrics and those of the log.
 pub(crate) fn register(registry: &mut Registry) {
@@ -102,10 +122,10 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.register_with_unit("command_duration", help, Unit::Seconds, m.duration.clone());
     let help = "Deadlines of rooms that have fired, by result";
     registry.register("deadlines", help, m.deadlines.clone());
-    for outcome in FILTERED {
-        drop(m.filtered.get_or_create(&[("outcome", outcome)]));
+    for filtering in Filtering::ALL {
+        drop(m.filtered.get_or_create(&[("outcome", filtering.name())]));
     }
-    let help = "Texts in which a filter had a match, by outcome: masked or refused";
+    let help = "Texts in which a filter had a match, by outcome: masked, held or refused";
     registry.register("filtered_texts", help, m.filtered.clone());
     registry.register("registrations", "Users who were registered", m.registrations.clone());
     let help = "Links that confirm registrations, by the result of their delivery";
@@ -137,9 +157,8 @@ impl Metrics {
     }
 
     /// Counts a text in which a filter had a match.
-    pub(crate) fn count_filtered(&self, is_refused: bool) {
-        let [masked, refused] = FILTERED;
-        self.filtered.get_or_create(&[("outcome", if is_refused { refused } else { masked })]).inc();
+    pub(crate) fn count_filtered(&self, filtering: Filtering) {
+        self.filtered.get_or_create(&[("outcome", filtering.name())]).inc();
     }
 
     /// Counts the delivery of a link that confirms a registration.

@@ -139,6 +139,8 @@ problems! {
     ReportClaimed 409 "report-claimed" "Another moderator has claimed the report"
         "Only the moderator who has claimed the report may do this.";
     ReportNotClaimed 409 "report-not-claimed" "The report is not claimed" "Claim the report before closing it.";
+    ReportHoldsNothing 409 "report-holds-nothing" "The report holds no message back"
+        "A user has filed the report, or the text of the message was removed.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"
@@ -177,6 +179,8 @@ problems! {
         "The messages that the caller has posted and edited in one day are too large in total.";
     TooManyNicknames 429 "too-many-nicknames" "Too many changes of the nickname"
         "The caller has changed the nickname too often in one day.";
+    TooManyRoomChanges 429 "too-many-room-changes" "Too many changes of rooms"
+        "The caller has changed rooms too often in one minute.";
     TooManyReports 429 "too-many-reports" "Too many reports" "The caller has filed too many reports in one day.";
     TooManySignIns 429 "too-many-sign-ins" "Too many sign-ins" "The account was signed in to too often in one day.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "The headers are larger than 32 KiB in total.";

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use Access::{Boxes, Moderators, Operators, People, Public, SignedIn, Users};
-use Answer::{Created, Done, Invitation, NoContent, PasswordReset, Registered, Session, Sessions};
+use Answer::{Created, Done, Invitation, NoContent, PasswordReset, Posted, Registered, Session, Sessions};
 use Code::{
     AccountSuspended, AlreadyMember, AlreadyReported, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired,
     Busy, CannotBlockYourself, CannotKickYourself, CannotReportYourself, CannotSuspendYourself, DeviceNotFound,
@@ -23,13 +23,14 @@ use Code::{
     InvalidRefreshToken, InvalidResetToken, InvalidRoomInvitation, InvitationNotFound, IsTheHost, Kicked,
     MemberNotFound, MessageDeleted, MessageNotFound, Muted, NicknameTaken, NicknamesNotReady, NoSession, NotAMember,
     NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded, RefreshTokenReused, RefusedByFilter,
-    RegistrationClosed, ReportClaimed, ReportClosed, ReportNotClaimed, ReportNotFound, ReportedUserNotFound,
-    RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, SlowMode, StepNotForward, StoreClosed,
-    StoreExists, StoreNotFound, StoreRetired, TooManyAttempts, TooManyBlockedUsers, TooManyCoHosts,
-    TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations, TooManyJoinedRooms,
-    TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames, TooManyOpenRooms, TooManyReactions,
-    TooManyRegistrations, TooManyReports, TooManyRooms, TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed,
-    UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    RegistrationClosed, ReportClaimed, ReportClosed, ReportHoldsNothing, ReportNotClaimed, ReportNotFound,
+    ReportedUserNotFound, RoomClosed, RoomFull, RoomNotFound, SessionNotFound, SignInElsewhere, SlowMode,
+    StepNotForward, StoreClosed, StoreExists, StoreNotFound, StoreRetired, TooManyAttempts, TooManyBlockedUsers,
+    TooManyCoHosts, TooManyConfirmations, TooManyDevices, TooManyExtensions, TooManyFilters, TooManyInvitations,
+    TooManyJoinedRooms, TooManyKicks, TooManyMembers, TooManyMessages, TooManyMutes, TooManyNicknames,
+    TooManyOpenRooms, TooManyReactions, TooManyRegistrations, TooManyReports, TooManyRoomChanges, TooManyRooms,
+    TooManySignIns, TooManyUsers, TooMuchText, Unconfirmed, UnknownPosition, UserExists, UserNotFound,
+    WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -137,34 +138,37 @@ fn rooms() -> OpenApiRouter<App> {
                 InvalidRoomInvitation, PrivateBox, TooManyJoinedRooms, TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::change::change_room), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, OrderPlaced, TooManyMembers,
-                StoreNotFound, StoreClosed, RefusedByFilter, Busy]))
+                StoreNotFound, StoreClosed, RefusedByFilter, Busy, TooManyRoomChanges]))
         .routes(command(routes!(rooms::co_host::appoint_co_host), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost,
-                TooManyCoHosts]))
+                TooManyCoHosts, TooManyRoomChanges]))
         .routes(command(routes!(rooms::co_host::dismiss_co_host), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyRoomChanges]))
         .routes(command(routes!(rooms::mute::mute_member), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, IsTheHost,
-                TooManyMutes]))
+                TooManyMutes, TooManyRoomChanges]))
         .routes(command(routes!(rooms::mute::unmute_member), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyRoomChanges]))
         .routes(command(routes!(rooms::slow_mode::set_slow_mode), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyRoomChanges]))
         .routes(command(routes!(rooms::pin::pin_message), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MessageNotFound, MessageDeleted]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MessageNotFound, MessageDeleted,
+                TooManyRoomChanges]))
         .routes(command(routes!(rooms::pin::unpin_message), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyRoomChanges]))
         .routes(command(routes!(rooms::invitation::create_room_invitation), Users, Invitation,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyInvitations]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, TooManyInvitations,
+                TooManyRoomChanges]))
         .routes(command(routes!(rooms::invitation::revoke_room_invitation), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, InvitationNotFound]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, InvitationNotFound,
+                TooManyRoomChanges]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself,
                 TooManyKicks]))
         .routes(command(routes!(rooms::host::transfer_host), Users, Done,
-            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
+            &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, MemberNotFound, TooManyRoomChanges]))
         .routes(command(routes!(rooms::step::advance_step), Users, Done,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, NotTheHost, StepNotForward]))
         .routes(command(routes!(rooms::extend::extend_room), Users, Created,
@@ -178,7 +182,7 @@ fn rooms() -> OpenApiRouter<App> {
 #[rustfmt::skip]
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(talk::post::post_message), Users, Created,
+        .routes(command(routes!(talk::post::post_message), Users, Posted,
             &[RoomNotFound, AccountSuspended, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, Muted,
                 RefusedByFilter, SlowMode, TooManyMessages, TooMuchText]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
@@ -227,4 +231,7 @@ fn report_routes() -> OpenApiRouter<App> {
             &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed]))
         .routes(command(routes!(reports::resolve::resolve_report), Moderators, Done,
             &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed, ReportNotClaimed]))
+        .routes(command(routes!(reports::publish::publish_held_message), Moderators, Done,
+            &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed, ReportNotClaimed, ReportHoldsNothing,
+                UserNotFound, RoomNotFound, RoomClosed, NotAMember, Muted, MessageNotFound, MessageDeleted]))
 }

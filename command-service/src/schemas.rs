@@ -55,7 +55,7 @@ schemas! {
     /// The pattern of a filter.
     FilterPattern => string(1, values::FilterPattern::MAX_BYTES, "free soup").pattern(Some(VISIBLE_PATTERN));
     /// The consequence of a match.
-    FilterAction => one_of(&[domain::FilterAction::Refuse.as_str(), domain::FilterAction::Mask.as_str()]);
+    FilterAction => one_of(&domain::FilterAction::ALL.map(domain::FilterAction::as_str));
     /// A report.
     ReportId => id(ID_PATTERN, 40, "5f0c3a9f4f7f7b1f6a5f2c0f-1");
     /// The reason of a report.

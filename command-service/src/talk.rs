@@ -2,5 +2,6 @@
 
 pub(crate) mod delete;
 pub(crate) mod edit;
+mod hold;
 pub(crate) mod post;
 pub(crate) mod react;

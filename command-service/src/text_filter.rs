@@ -12,7 +12,7 @@ use domain::{
 use event_store::{EventStoreError, Executor};
 use text::filter::{Action, Matcher, Pattern, Verdict};
 
-use crate::metrics::METRICS;
+use crate::metrics::{Filtering, METRICS};
 
 /// The time after which the version of the filters is compared with the leader's, because a replica may have been
 /// behind when they were read.
@@ -40,6 +40,8 @@ pub(crate) struct Filtered<T> {
     pub(crate) text: T,
     /// True if the text must not be stored.
     pub(crate) is_refused: bool,
+    /// True if a moderator may let a refused text be stored later.
+    pub(crate) is_held: bool,
 }
 
 impl TextFilter {
@@ -67,7 +69,7 @@ impl TextFilter {
     pub(crate) async fn refuses_nickname(&self, nickname: &Nickname) -> Result<bool, EventStoreError> {
         let is_refused = self.matcher().await?.check(nickname.as_str()) != Verdict::Pass;
         if is_refused {
-            METRICS.count_filtered(true);
+            METRICS.count_filtered(Filtering::Refused);
         }
         Ok(is_refused)
     }
@@ -78,17 +80,18 @@ impl TextFilter {
         as_str: impl Fn(&T) -> &str,
     ) -> Result<Filtered<T>, EventStoreError> {
         let matcher = self.matcher().await?;
-        let filtered = match matcher.check(as_str(&text)) {
-            Verdict::Pass => return Ok(Filtered { text, is_refused: false }),
-            Verdict::Refused => Filtered { text, is_refused: true },
+        let (text, outcome) = match matcher.check(as_str(&text)) {
+            Verdict::Pass => return Ok(Filtered { text, is_refused: false, is_held: false }),
+            Verdict::Refused => (text, Filtering::Refused),
+            Verdict::Held => (text, Filtering::Held),
             // A masked text is within the limits of the text.
             Verdict::Masked(masked) => match T::try_from(masked) {
-                Ok(masked) => Filtered { text: masked, is_refused: false },
-                Err(_) => Filtered { text, is_refused: true },
+                Ok(masked) => (masked, Filtering::Masked),
+                Err(_) => (text, Filtering::Refused),
             },
         };
-        METRICS.count_filtered(filtered.is_refused);
-        Ok(filtered)
+        METRICS.count_filtered(outcome);
+        Ok(Filtered { text, is_refused: outcome != Filtering::Masked, is_held: outcome == Filtering::Held })
     }
 
     /// Returns the prepared filters. They include all changes that the tail has read.
@@ -120,6 +123,7 @@ fn matcher_of(filters: &Filters) -> Matcher {
         let action = match filter.action {
             FilterAction::Refuse => Action::Refuse,
             FilterAction::Mask => Action::Mask,
+            FilterAction::Hold => Action::Hold,
         };
         let pattern = match filter.kind {
             FilterKind::Word => Pattern::words(&filter.pattern),

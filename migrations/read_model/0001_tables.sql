@@ -275,23 +275,25 @@ create table filters (
     -- word, link
     kind text not null,
     pattern text not null,
-    -- refuse, mask
+    -- refuse, mask, hold
     action text not null,
     changed_at timestamptz not null
 );
 
--- Reports about users and their messages.
+-- Reports about users and their messages, and messages that filters hold back.
 create table reports (
     report_id text primary key,
-    reporter text not null,
-    -- the reported user
+    -- null for a held message
+    reporter text,
+    -- the reported user, or the author of the held message
     user_id text not null,
-    -- of the reported message; null in a report about a user
+    -- of the message; null in a report about a user
     room_id text,
+    -- null in a report about a user, and for a held message, which is not stored in the room
     message_id bigint,
     -- when it was reported; null in a report about a user, and when the report is forgotten
     text text,
-    -- spam, harassment, hate, sexual, violence, illegal, other
+    -- spam, harassment, hate, sexual, violence, illegal, other, held
     category text not null,
     -- of the reporter; null when the report is forgotten
     note text,
@@ -302,7 +304,7 @@ create table reports (
     moderator text,
     claimed_at timestamptz,
     closed_at timestamptz,
-    -- dismissed, warned, message_removed, room_closed, user_suspended, other
+    -- dismissed, warned, message_removed, room_closed, user_suspended, other, message_published
     action text,
     -- of the moderator; null when the report is forgotten
     resolution_note text,

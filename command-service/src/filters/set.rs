@@ -32,7 +32,7 @@ pub(crate) struct SetFilter {
 /// Adds a filter, or replaces the one with this id
 ///
 /// It applies within seconds to new messages, edits, titles and nicknames. A match in a nickname is always refused.
-/// There can be 500 filters.
+/// `hold` keeps a new message back until a moderator publishes it, and refuses other texts. There can be 500 filters.
 #[utoipa::path(put, path = "/filters/{filter}", tag = "filters", params(FilterPath), request_body = SetFilter)]
 pub(crate) async fn set_filter(
     State(app): State<App>,

@@ -16,7 +16,7 @@ use utoipa::{
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{
-    answer::{NewId, NewInvitation},
+    answer::{HeldMessage, NewId, NewInvitation},
     app::App,
     moderation::password_reset::IssuedReset,
     problems::Code,
@@ -45,6 +45,8 @@ pub(super) enum Answer {
     Created,
     /// `201`, or `202` until the registration is confirmed.
     Registered,
+    /// `201`, or `202` if a filter holds the message back.
+    Posted,
     Invitation,
     Done,
     Session,
@@ -64,7 +66,7 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
+    components(schemas(Problem, NewId, HeldMessage, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
@@ -145,10 +147,15 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     *responses =
         by_status.iter().map(|(status, codes)| (status.to_string(), RefOr::T(failure(*status, codes)))).collect();
     responses.insert(status.to_string(), RefOr::T(success));
-    if answer == Answer::Registered {
-        let content = Content::new(Some(Ref::from_schema_name(Unconfirmed::name())));
-        let accepted = ResponseBuilder::new().description("A link is sent to the contact address");
-        responses.insert("202".to_owned(), RefOr::T(accepted.content("application/json", content).build()));
+    let accepted = match answer {
+        Answer::Registered => Some(("A link is sent to the contact address", Unconfirmed::name())),
+        Answer::Posted => Some(("A moderator decides about the message", HeldMessage::name())),
+        _ => None,
+    };
+    if let Some((meaning, body)) = accepted {
+        let content = Content::new(Some(Ref::from_schema_name(body)));
+        let response = ResponseBuilder::new().description(meaning).content("application/json", content);
+        responses.insert("202".to_owned(), RefOr::T(response.build()));
     }
 
     let allowed = match access {
@@ -252,7 +259,7 @@ fn success(answer: Answer) -> (u16, Response) {
             let created = ResponseBuilder::new().description("Stored; the number of the invitation and its token");
             created.content("application/json", content)
         }
-        Answer::Created | Answer::Registered => {
+        Answer::Created | Answer::Registered | Answer::Posted => {
             let content = json(NewId::name().into_owned());
             let created = ResponseBuilder::new().description("Stored; the id of the created object");
             created.content("application/json", content)

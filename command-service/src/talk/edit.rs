@@ -33,7 +33,7 @@ pub(crate) async fn edit_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&by);
-    let Filtered { text: body, is_refused } = app.text_filter.message(body).await?;
+    let Filtered { text: body, is_refused, .. } = app.text_filter.message(body).await?;
     let admission = app.quotas.message(&by, body.as_str().len()).unless_refused(is_refused);
     let command = TalkCommand::EditMessage { by: by.clone(), original, body, at: stamp.at }.in_room(room_id.clone());
     let committed = app.admitted_in_room(&room_id, command, context, admission).await?;

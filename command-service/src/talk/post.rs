@@ -12,14 +12,16 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created,
+    answer::{Created, Posted},
     app::App,
     error::Error,
     paths::RoomPath,
+    problems::Code,
     quotas::Admission,
     request::Command,
     schemas,
     slow_mode::{TurnRequest, command_of},
+    talk::hold,
     text_filter::Filtered,
 };
 
@@ -46,22 +48,31 @@ pub(crate) struct PostMessage {
 }
 
 /// Posts a message to an open room
+///
+/// If a filter of the kind `hold` has a match, the answer is `202`, and the message is posted when a moderator publishes
+/// it.
 #[utoipa::path(post, path = "/rooms/{room}/messages", tag = "talk", params(RoomPath), request_body = PostMessage)]
 pub(crate) async fn post_message(
     State(app): State<App>,
     AsUser(author): AsUser,
     Path(RoomPath { room_id }): Path<RoomPath>,
     Command { body: PostMessage { body, reply_to, read_marker }, stamp }: Command<PostMessage>,
-) -> Result<Created, Error> {
-    let reply_to = match reply_to {
+) -> Result<Posted, Error> {
+    let original = match reply_to {
         Some(message_id) => Some(app.original(&room_id, message_id).await?),
         None => None,
     };
-    let Filtered { text: body, is_refused } = app.text_filter.message(body).await?;
+    let Filtered { text: body, is_refused, is_held } = app.text_filter.message(body).await?;
+    let held = is_held.then(|| body.to_string());
     let admission = app.quotas.message(&author, body.as_str().len()).unless_refused(is_refused);
-    let command =
-        TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
-    let committed = post(&app, &room_id, command, stamp.by(&author), admission).await?;
+    let command = TalkCommand::PostMessage { author: author.clone(), body, reply_to: original, at: stamp.at }
+        .in_room(room_id.clone());
+    let committed = match (post(&app, &room_id, command, stamp.by(&author), admission).await, held) {
+        (Err(error), Some(text)) if error.is(Code::RefusedByFilter) => {
+            return hold::hold(&app, &author, (room_id, text, reply_to), &stamp).await;
+        }
+        (committed, _) => committed?,
+    };
     let message_id = committed.sequence;
     let mut created = Created::of(&committed, &message_id);
     if read_marker {
@@ -76,7 +87,7 @@ pub(crate) async fn post_message(
             Err(_) => tracing::warn!(room.id = %room_id, "the read marker of a posted message is slow"),
         }
     }
-    Ok(created)
+    Ok(Posted::Created(created))
 }
 
 /// Stores a message. In slow mode it takes a turn of its author after the rules of the box have accepted it. The state

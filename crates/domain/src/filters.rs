@@ -41,14 +41,20 @@ pub enum FilterAction {
     Refuse,
     /// The place is masked.
     Mask,
+    /// A message is held back until a moderator has seen it. Other texts are refused.
+    Hold,
 }
 
 impl FilterAction {
+    /// All actions.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Mask, Self::Hold];
+
     /// The stored name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refuse => "refuse",
             Self::Mask => "mask",
+            Self::Hold => "hold",
         }
     }
 }

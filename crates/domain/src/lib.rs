@@ -45,7 +45,9 @@ pub use ids::{
 };
 pub use position::{InvalidPosition, Position};
 pub use position_vector::PositionVector;
-pub use report::{Report, ReportAction, ReportCategory, ReportCommand, ReportEvent, ReportRefusal, ReportedMessage};
+pub use report::{
+    HeldMessage, Report, ReportAction, ReportCategory, ReportCommand, ReportEvent, ReportRefusal, ReportedMessage,
+};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
 

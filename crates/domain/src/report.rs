@@ -1,5 +1,7 @@
-//! The aggregate of a report: a user reports a message or another user, and a moderator handles it.
+//! The aggregate of a report: a user reports a message or another user, or a filter holds a message back. A moderator
+//! handles it.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,10 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+
+/// The time in which the publication of a held message is repeated if its outcome was not known. Shorter than the time
+/// for which the log recognises repeats, so that the message is stored once.
+pub const PUBLICATION_WINDOW: TimeDelta = TimeDelta::hours(23);
 
 /// The reasons of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +104,22 @@ pub struct ReportedMessage {
     pub text: String,
 }
 
+/// A message that a filter holds back, as its author has sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldMessage {
+    /// The room.
+    pub room_id: RoomId,
+    /// The text, encrypted with the key of the report.
+    pub text: String,
+    /// The message that it replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// The id of the command that posts it. That of its author, so that a repeat of the author posts it no second time.
+    pub command_id: String,
+    /// The hash of the author's request.
+    pub request_hash: String,
+}
+
 /// A command to a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportCommand {
@@ -113,6 +135,20 @@ pub enum ReportCommand {
         category: ReportCategory,
         /// The words of the reporter.
         note: Option<ReportNote>,
+    },
+    /// Holds a message back until a moderator has seen it.
+    HoldMessage {
+        /// The author.
+        author: UserId,
+        /// The message.
+        message: HeldMessage,
+    },
+    /// Decides that the held message is posted, and closes the report.
+    PublishMessage {
+        /// The moderator who has claimed it.
+        by: UserId,
+        /// The time.
+        at: DateTime<Utc>,
     },
     /// Claims the report for a moderator, so that no other one handles it.
     ClaimReport {
@@ -160,6 +196,29 @@ named_events! {
             category: ReportCategory,
             /// The words of the reporter, encrypted with the key of the report.
             note: Option<String>,
+        }
+        /// A filter has held a message back.
+        MessageHeld = "message_held" {
+            /// The author.
+            user_id: UserId,
+            /// The room of the message.
+            room_id: RoomId,
+            /// The text, encrypted with the key of the report.
+            text: String,
+            /// The message that it replies to.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reply_to: Option<MessageId>,
+            /// The id of the command that posts the message.
+            command_id: String,
+            /// The hash of the author's request.
+            request_hash: String,
+        }
+        /// A moderator has let the held message be posted, and closed the report.
+        HeldMessagePublished = "held_message_published" {
+            /// The moderator.
+            by: UserId,
+            /// The time of the decision.
+            at: DateTime<Utc>,
         }
         /// A moderator has claimed the report.
         ReportClaimed = "report_claimed" {
@@ -213,6 +272,9 @@ pub enum ReportRefusal {
     /// No moderator has claimed it.
     #[error("claim the report first")]
     ReportNotClaimed,
+    /// It has no message that could be published.
+    #[error("the report holds no message back")]
+    ReportHoldsNothing,
 }
 
 /// The state of a report: only what the decisions need.
@@ -223,12 +285,21 @@ pub struct Report {
     claimed_by: Option<UserId>,
     closed: bool,
     forgotten: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<HeldMessage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    published_at: Option<DateTime<Utc>>,
 }
 
 impl Report {
     /// True if the report was filed.
     pub fn is_filed(&self) -> bool {
-        self.reporter.is_some()
+        self.user_id.is_some()
+    }
+
+    /// Returns the author and the message that a filter has held back. None if its text was removed.
+    pub fn held(&self) -> Option<(&UserId, &HeldMessage)> {
+        self.user_id.as_ref().zip(self.held.as_ref())
     }
 
     /// True if the report is closed.
@@ -254,15 +325,29 @@ impl Report {
             let note = note.map(String::from);
             return Ok(vec![ReportEvent::ReportFiled { reporter, user_id, room_id, message_id, text, category, note }]);
         }
+        if let ReportCommand::HoldMessage { author, message } = command {
+            if self.is_filed() {
+                return Ok(vec![]);
+            }
+            let HeldMessage { room_id, text, reply_to, command_id, request_hash } = message;
+            let user_id = author;
+            return Ok(vec![ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash }]);
+        }
         if !self.is_filed() {
             return Err(ReportRefusal::ReportNotFound);
         }
         match command {
-            ReportCommand::FileReport { .. } => Ok(vec![]),
+            ReportCommand::FileReport { .. } | ReportCommand::HoldMessage { .. } => Ok(vec![]),
             ReportCommand::ForgetReport if self.forgotten => Ok(vec![]),
             ReportCommand::ForgetReport => Ok(vec![ReportEvent::ReportForgotten {}]),
+            ReportCommand::PublishMessage { at, .. }
+                if self.published_at.is_some_and(|published| at - published < PUBLICATION_WINDOW) =>
+            {
+                Ok(vec![])
+            }
             ReportCommand::ClaimReport { .. }
             | ReportCommand::ReleaseReport { .. }
+            | ReportCommand::PublishMessage { .. }
             | ReportCommand::ResolveReport { .. }
                 if self.closed =>
             {
@@ -280,15 +365,25 @@ impl Report {
                 Some(_) => Err(ReportRefusal::ReportClaimed),
                 None => Ok(vec![]),
             },
-            ReportCommand::ResolveReport { by, action, note } => match &self.claimed_by {
-                Some(claimant) if *claimant == by => {
-                    // Its key may be destroyed, so it takes no text any more.
-                    let note = note.filter(|_| !self.forgotten).map(String::from);
-                    Ok(vec![ReportEvent::ReportResolved { by, action, note }])
-                }
-                Some(_) => Err(ReportRefusal::ReportClaimed),
-                None => Err(ReportRefusal::ReportNotClaimed),
-            },
+            ReportCommand::ResolveReport { by, action, note } => {
+                self.require_claimed_by(&by)?;
+                // Its key may be destroyed, so it takes no text any more.
+                let note = note.filter(|_| !self.forgotten).map(String::from);
+                Ok(vec![ReportEvent::ReportResolved { by, action, note }])
+            }
+            ReportCommand::PublishMessage { .. } if self.held.is_none() => Err(ReportRefusal::ReportHoldsNothing),
+            ReportCommand::PublishMessage { by, at } => {
+                self.require_claimed_by(&by)?;
+                Ok(vec![ReportEvent::HeldMessagePublished { by, at }])
+            }
+        }
+    }
+
+    fn require_claimed_by(&self, moderator: &UserId) -> Result<(), ReportRefusal> {
+        match &self.claimed_by {
+            Some(claimant) if claimant == moderator => Ok(()),
+            Some(_) => Err(ReportRefusal::ReportClaimed),
+            None => Err(ReportRefusal::ReportNotClaimed),
         }
     }
 }
@@ -313,10 +408,15 @@ impl Aggregate for Report {
                 self.reporter = Some(reporter);
                 self.user_id = Some(user_id);
             }
+            ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash } => {
+                self.user_id = Some(user_id);
+                self.held = Some(HeldMessage { room_id, text, reply_to, command_id, request_hash });
+            }
+            ReportEvent::HeldMessagePublished { at, .. } => (self.closed, self.published_at) = (true, Some(at)),
             ReportEvent::ReportClaimed { by } => self.claimed_by = Some(by),
             ReportEvent::ReportReleased { .. } => self.claimed_by = None,
             ReportEvent::ReportResolved { .. } => self.closed = true,
-            ReportEvent::ReportForgotten {} => self.forgotten = true,
+            ReportEvent::ReportForgotten {} => (self.forgotten, self.held) = (true, None),
         }
     }
 }

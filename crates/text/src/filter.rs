@@ -21,6 +21,8 @@ const PREFIX_MARK: char = '*';
 pub enum Action {
     /// The place is masked.
     Mask,
+    /// The text is held back.
+    Hold,
     /// The text is refused.
     Refuse,
 }
@@ -60,6 +62,8 @@ pub enum Verdict {
     Pass,
     /// The text with all found places masked.
     Masked(String),
+    /// The text must be held back.
+    Held,
     /// The text must be refused.
     Refused,
 }
@@ -141,10 +145,12 @@ impl Matcher {
         if !self.hosts.is_empty() {
             self.find_hosts(text, &mut found);
         }
-        if found.iter().any(|(_, action)| *action == Action::Refuse) {
-            return Verdict::Refused;
+        match found.iter().map(|(_, action)| *action).max() {
+            None => Verdict::Pass,
+            Some(Action::Mask) => Verdict::Masked(masked(text, found)),
+            Some(Action::Hold) => Verdict::Held,
+            Some(Action::Refuse) => Verdict::Refused,
         }
-        if found.is_empty() { Verdict::Pass } else { Verdict::Masked(masked(text, found)) }
     }
 
     fn find_words(&self, keys: &[Key], found: &mut Vec<(Range<usize>, Action)>) {

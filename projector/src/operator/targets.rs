@@ -74,10 +74,13 @@ fn of_filter(event: &FilterEvent) -> String {
 
 fn of_report(event: &ReportEvent) -> Option<String> {
     match event {
-        ReportEvent::ReportFiled { user_id, .. } => Some(user_id.to_string()),
+        ReportEvent::ReportFiled { user_id, .. } | ReportEvent::MessageHeld { user_id, .. } => {
+            Some(user_id.to_string())
+        }
         ReportEvent::ReportClaimed { .. }
         | ReportEvent::ReportReleased { .. }
         | ReportEvent::ReportResolved { .. }
+        | ReportEvent::HeldMessagePublished { .. }
         | ReportEvent::ReportForgotten {} => None,
     }
 }

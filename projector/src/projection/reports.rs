@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{ReportEvent, ReportId};
+use domain::{ReportEvent, ReportId, UserId};
 use sqlx::{PgConnection, query};
 
 use super::{
@@ -12,6 +12,12 @@ use super::{
     table::{Loaded, write},
     tables::ReportRow,
 };
+
+/// The category of a message that a filter has held back.
+const HELD: &str = "held";
+
+/// The result of handling a message that was held back and is posted now.
+const PUBLISHED: &str = "message_published";
 
 /// The reports that a batch changes.
 #[derive(Debug, Default)]
@@ -34,6 +40,14 @@ impl ReportRows {
         Ok(reports)
     }
 
+    fn insert(&mut self, report_id: &ReportId, row: ReportRow) -> Result<(), InvalidEvent> {
+        if self.rows.insert(report_id.clone(), row).is_some() {
+            return Err(InvalidEvent(format!("the report {report_id} cannot be filed again")));
+        }
+        self.changed.insert(report_id.clone());
+        Ok(())
+    }
+
     fn change(&mut self, report_id: &ReportId) -> Result<&mut ReportRow, InvalidEvent> {
         self.changed.insert(report_id.clone());
         self.rows.get_mut(report_id).ok_or_else(|| InvalidEvent(format!("there is no report {report_id}")))
@@ -47,28 +61,25 @@ impl ReportRows {
     ) -> Result<(), InvalidEvent> {
         match event {
             ReportEvent::ReportFiled { reporter, user_id, room_id, message_id, text, category, note } => {
-                if self.rows.contains_key(report_id) {
-                    return Err(InvalidEvent(format!("the report {report_id} cannot be filed again")));
-                }
                 let row = ReportRow {
-                    reporter: reporter.clone(),
-                    user_id: user_id.clone(),
+                    reporter: Some(reporter.clone()),
                     room_id: room_id.clone(),
                     message_id: *message_id,
                     text: text.clone(),
-                    category: category.as_str().to_owned(),
                     note: note.clone(),
-                    filed_at: at,
-                    state: "open".to_owned(),
-                    moderator: None,
-                    claimed_at: None,
-                    closed_at: None,
-                    action: None,
-                    resolution_note: None,
-                    forgotten: false,
+                    ..filed(at, user_id, category.as_str())
                 };
-                self.rows.insert(report_id.clone(), row);
-                self.changed.insert(report_id.clone());
+                self.insert(report_id, row)?;
+            }
+            ReportEvent::MessageHeld { user_id, room_id, text, .. } => {
+                let (room_id, text) = (Some(room_id.clone()), Some(text.clone()));
+                self.insert(report_id, ReportRow { room_id, text, ..filed(at, user_id, HELD) })?;
+            }
+            ReportEvent::HeldMessagePublished { by, .. } => {
+                let row = self.change(report_id)?;
+                "closed".clone_into(&mut row.state);
+                (row.moderator, row.closed_at) = (Some(by.clone()), Some(at));
+                row.action = Some(PUBLISHED.to_owned());
             }
             ReportEvent::ReportClaimed { by } => {
                 let row = self.change(report_id)?;
@@ -97,5 +108,26 @@ impl ReportRows {
     pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.iter().filter_map(|report_id| Some((report_id, self.rows.get(report_id)?)));
         write(connection, rows.collect::<Vec<_>>()).await
+    }
+}
+
+/// Returns a new report about a user.
+fn filed(at: DateTime<Utc>, user_id: &UserId, category: &str) -> ReportRow {
+    ReportRow {
+        reporter: None,
+        user_id: user_id.clone(),
+        room_id: None,
+        message_id: None,
+        text: None,
+        category: category.to_owned(),
+        note: None,
+        filed_at: at,
+        state: "open".to_owned(),
+        moderator: None,
+        claimed_at: None,
+        closed_at: None,
+        action: None,
+        resolution_note: None,
+        forgotten: false,
     }
 }

@@ -277,7 +277,7 @@ table! {
     /// A report.
     REPORTS = "reports" as (report_id, row): (&ReportId, &ReportRow), with row: ReportRow {
         key report_id: &ReportId = report_id;
-        fixed reporter: UserId;
+        fixed reporter: Option<UserId>;
         fixed user_id: UserId;
         fixed room_id: Option<RoomId>;
         fixed message_id: Option<MessageId>;

@@ -55,16 +55,16 @@ pub(crate) struct ReportView {
     /// The id of the report.
     #[schema(schema_with = schemas::report_id)]
     pub(crate) report_id: String,
-    /// The user who has reported.
-    #[schema(schema_with = schemas::user_id)]
-    pub(crate) reporter: String,
-    /// The reported user: the author of a reported message.
+    /// The user who has reported; null for a message that a filter holds back.
+    #[schema(required)]
+    pub(crate) reporter: Option<String>,
+    /// The reported user, or the author of the message.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) user_id: String,
     /// The nickname of the reported user; null if the user was erased or is not registered.
     #[schema(required)]
     pub(crate) nickname: Option<String>,
-    /// The room of the reported message.
+    /// The room of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct ReportView {
     pub(crate) text: Option<String>,
     /// True if the message was deleted.
     pub(crate) deleted: bool,
-    /// The reason.
+    /// The reason; `held` for a message that a filter holds back.
     #[schema(example = "spam")]
     pub(crate) category: String,
     /// The words of the reporter, or null.
@@ -102,7 +102,7 @@ pub(crate) struct ReportView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) closed_at: Option<DateTime<Utc>>,
-    /// The result.
+    /// The result; `message_published` for a held message that was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "warned")]
     pub(crate) action: Option<String>,

@@ -1,6 +1,7 @@
 //! Filters of words and links, from the operator to the stored texts.
 
-use harness::StackOptions;
+use futures::future::join_all;
+use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
 use system_tests::{Person, World, world::PASSWORD};
 use testing::{requests::room_details, wait::eventually};
@@ -119,4 +120,142 @@ async fn operators_manage_filters_and_the_audit_has_them() {
     let audit = String::from_utf8(audit.stdout).unwrap();
     assert_eq!(audit.matches("filter_set").count(), 4, "{audit}");
     assert!(audit.contains("filter_removed") && !audit.contains("evil"), "{audit}");
+}
+
+/// The text of messages before a filter is known, and of the first held ones.
+const PROBE: &str = "buy ham";
+
+/// Says a text until both command-services hold it back. Returns the first report.
+async fn until_held(person: &Person, room: &str) -> String {
+    let mut reports = Vec::new();
+    for index in [0, 1] {
+        let report = eventually("a held message", async || {
+            let answer = person.say(room, PROBE).via(index).await;
+            (answer.status == 202).then(|| answer.json()["report_id"].as_str().unwrap().to_owned())
+        });
+        reports.push(report.await);
+    }
+    reports.remove(0)
+}
+
+/// Returns the texts of a room, the newest first, without probes.
+async fn texts(person: &Person, room: &str) -> Vec<Value> {
+    let page = person.get(&format!("/rooms/{room}/messages?limit=100")).await.ok();
+    let texts = page["items"].as_array().unwrap().iter().map(|message| message["body"].clone());
+    texts.filter(|text| text != PROBE).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_message_is_posted_when_a_moderator_publishes_it() {
+    let world = World::start_doubled().await;
+    let (operator, ana, ben) = (world.operator(), world.user("ana").await, world.user("ben").await);
+    let room = world.open_room(&ana, "box-1", 4).await;
+    world.join(&ben, &room).await;
+    let first = ana.say(&room, "who is hungry?").await.created();
+    set(&operator, "ham", "word", "ham", "hold").await;
+    let dismissed = until_held(&ben, &room).await;
+
+    // The rules of the room come first, and other texts are refused.
+    world.user("cem").await.say(&room, "ham").await.refused(403, "not-a-member");
+    let edit = json!({ "body": "ham" });
+    ana.patch(format!("/rooms/{room}/messages/{first}"), edit).await.refused(422, "refused-by-filter");
+    ana.patch("/users/me", json!({ "nickname": "Ham" })).await.refused(422, "refused-by-filter");
+
+    let reply = json!({ "body": "ham for all", "reply_to": first });
+    let held = ben.post(format!("/rooms/{room}/messages"), reply.clone()).key("held").await;
+    assert_eq!(held.status, 202, "{held:?}");
+    let report = held.json()["report_id"].as_str().unwrap().to_owned();
+    let again = ben.post(format!("/rooms/{room}/messages"), reply.clone()).key("held").via(1).await;
+    assert_eq!((again.json(), again.is_replay()), (held.json(), true));
+    operator.remember_position(&held);
+    let shown = operator.get(&format!("/reports/{report}")).await.ok();
+    let expected = json!({
+        "report_id": report, "reporter": null, "user_id": "ben", "nickname": "ben", "room_id": room,
+        "text": "ham for all", "deleted": false, "category": "held", "note": null, "filed_at": shown["filed_at"],
+        "other_open_reports": 0, "state": "open", "forgotten": false,
+    });
+    assert_eq!(shown, expected);
+    ana.remember_position(&held);
+    assert_eq!(texts(&ana, &room).await, ["who is hungry?"]);
+    let sealed = world.log().await.all_messages().await;
+    assert!(!sealed.iter().any(|message| message.contains("ham for all")));
+
+    let publication = format!("/reports/{report}/publication");
+    operator.put(publication.clone(), json!({})).await.refused(409, "report-not-claimed");
+    let ordinary = ana.post("/reports", json!({ "user_id": "ben", "category": "spam" })).await.created();
+    for report in [&report, &ordinary, &dismissed] {
+        operator.put(format!("/reports/{report}/claim"), json!({})).await.done();
+    }
+    operator.put(format!("/reports/{ordinary}/publication"), json!({})).await.refused(409, "report-holds-nothing");
+    world.operator_called("mo").put(publication.clone(), json!({})).await.refused(409, "report-claimed");
+    let mut live = world.live(0).await;
+    live.hello(ben.token(), &[(&room, None)]).await;
+    live.subscribed(&room).await;
+    let crowd = (0..4).map(|number| operator.put(publication.clone(), json!({})).via(number % 2).into_future());
+    for answer in join_all(crowd).await {
+        answer.done();
+        ana.remember_position(&answer);
+        operator.remember_position(&answer);
+    }
+    // Another moderator repeats it.
+    world.operator_called("mo").put(publication.clone(), json!({})).await.done();
+    let event = live.message(&room, "ham for all").await;
+    assert_eq!(event["command_id"], "held", "{event}");
+    assert_eq!(texts(&ana, &room).await, ["ham for all", "who is hungry?"]);
+    let shown = operator.get(&format!("/reports/{report}")).await.ok();
+    assert_eq!((&shown["state"], &shown["action"]), (&json!("closed"), &json!("message_published")), "{shown}");
+    let resolve = json!({ "action": "dismissed" });
+    operator.put(format!("/reports/{report}/resolution"), resolve.clone()).await.refused(409, "report-closed");
+    operator.put(format!("/reports/{dismissed}/resolution"), resolve).await.done();
+    operator.put(format!("/reports/{dismissed}/publication"), json!({})).await.refused(409, "report-closed");
+
+    // The author repeats a held message when the filter is gone: it is posted then, and not again.
+    let early = ben.say(&room, "more ham").key("early").await;
+    let early = early.json()["report_id"].as_str().unwrap().to_owned();
+    let late = ben.say(&room, "last ham").await.json()["report_id"].as_str().unwrap().to_owned();
+    operator.delete("/filters/ham").await.done();
+    eventually("a removed filter", async || {
+        let answers = [ana.say(&room, "ham").via(0).await, ana.say(&room, "ham").via(1).await];
+        answers.iter().all(|answer| answer.status == 201).then_some(())
+    })
+    .await;
+    ben.say(&room, "more ham").key("early").await.created();
+    for report in [&early, &late] {
+        operator.put(format!("/reports/{report}/claim"), json!({})).await.done();
+    }
+    operator.put(format!("/reports/{early}/publication"), json!({})).await.done();
+    ana.delete(format!("/rooms/{room}")).await.done();
+    operator.put(format!("/reports/{late}/publication"), json!({})).await.refused(409, "room-closed");
+    let (before, messages) = (operator.get("/reports").await.ok(), texts(&ben, &room).await);
+    assert_eq!(messages.iter().filter(|text| *text == "more ham").count(), 1, "{messages:?}");
+    assert_eq!(messages.iter().filter(|text| *text == "ham for all").count(), 1, "{messages:?}");
+    let rebuilt = world.stack.operate("rebuild --yes").await.unwrap();
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    let verified = world.stack.operate("verify").await.unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    assert_eq!(operator.get("/reports").await.ok(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_message_is_forgotten_with_its_author_and_held_ones_are_limited() {
+    let quota = (ServiceId::Command(0), "BOXROOM_REPORTS_PER_DAY", "2".to_owned());
+    let world = World::start(StackOptions { env: vec![quota], ..StackOptions::default() }).await;
+    let (operator, ana) = (world.operator(), world.user("ana").await);
+    let room = world.open_room(&ana, "box-1", 4).await;
+    set(&operator, "ham", "word", "ham", "hold").await;
+    eventually("a held message", async || (ana.say(&room, "ham").await.status == 202).then_some(())).await;
+    let held = ana.say(&room, "my ham").await;
+    let report = held.json()["report_id"].as_str().unwrap().to_owned();
+    ana.say(&room, "more ham").await.refused(422, "refused-by-filter");
+    ana.remember_position(&held);
+    let export = ana.get("/me/export").await;
+    assert_eq!(export.text().matches("my ham").count(), 1, "{}", export.text());
+    ana.delete("/users/me").await.done();
+    eventually("the removal of the text", async || {
+        let shown = operator.get(&format!("/reports/{report}")).await.ok();
+        (shown["forgotten"] == true && shown["text"].is_null()).then_some(())
+    })
+    .await;
+    operator.put(format!("/reports/{report}/claim"), json!({})).await.done();
+    operator.put(format!("/reports/{report}/publication"), json!({})).await.refused(409, "report-holds-nothing");
 }

@@ -43,6 +43,7 @@ const COMMANDS: &[&str] = &[
     "PUT /reports/{report}/claim",
     "DELETE /reports/{report}/claim",
     "PUT /reports/{report}/resolution",
+    "PUT /reports/{report}/publication",
     "PUT /filters/{filter}",
     "DELETE /filters/{filter}",
     "POST /boxes",

@@ -110,5 +110,7 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("report_released", &[]),
     ("report_resolved", &[]),
     ("report_forgotten", &[]),
+    ("message_held", &[]),
+    ("held_message_published", &[]),
     ("room_read", &[SameRoom, User]),
 ];

@@ -285,7 +285,7 @@ export interface paths {
         /**
          * Adds a filter, or replaces the one with this id
          * @description It applies within seconds to new messages, edits, titles and nicknames. A match in a nickname is always refused.
-         *     There can be 500 filters.
+         *     `hold` keeps a new message back until a moderator publishes it, and refuses other texts. There can be 500 filters.
          *
          *     Requires the role operator.
          */
@@ -370,6 +370,29 @@ export interface paths {
          *     Requires the role moderator or operator.
          */
         delete: operations["release_report"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/{report}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Posts the message that a filter has held back, and closes the report
+         * @description The caller has claimed the report. The message is posted now, for its author, if the room still takes messages of the
+         *     author. If the answer does not arrive, repeat the request: the message is posted once.
+         *
+         *     Requires the role moderator or operator.
+         */
+        put: operations["publish_held_message"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -681,7 +704,10 @@ export interface paths {
         put?: never;
         /**
          * Posts a message to an open room
-         * @description Requires the role user.
+         * @description If a filter of the kind `hold` has a match, the answer is `202`, and the message is posted when a moderator publishes
+         *     it.
+         *
+         *     Requires the role user.
          */
         post: operations["post_message"];
         delete?: never;
@@ -1580,11 +1606,19 @@ export interface components {
             user_id?: components["schemas"]["UserId"] | null;
         };
         /** @enum {string} */
-        FilterAction: "refuse" | "mask";
+        FilterAction: "refuse" | "mask" | "hold";
         /** @enum {string} */
         FilterKind: "word" | "link";
         /** @example free soup */
         FilterPattern: string;
+        /** @description A message that a filter holds back until a moderator has seen it. */
+        HeldMessage: {
+            /**
+             * @description The id of the report in the moderators' queue.
+             * @example 5f0c3a9f4f7f7b1f6a5f2c0f-1
+             */
+            report_id: string;
+        };
         /**
          * @description A box and its location.
          * @example {
@@ -2811,6 +2845,31 @@ export interface operations {
             };
         };
     };
+    publish_held_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The report. */
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored, or no change needed */
+            204: {
+                headers: {
+                    /** @description Position of the command in the log; queries take it as `Min-Position` */
+                    "Event-Position"?: string;
+                    /** @description `true`: the command was carried out before, and this is its first answer */
+                    "Idempotent-Replay"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     resolve_report: {
         parameters: {
             query?: never;
@@ -3315,6 +3374,20 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["NewId"];
+                };
+            };
+            /** @description A moderator decides about the message */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "report_id": "5f0c3a9f4f7f7b1f6a5f2c0f-1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HeldMessage"];
                 };
             };
         };

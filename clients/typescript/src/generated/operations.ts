@@ -86,6 +86,10 @@ export const OPERATIONS = {
     id: 'release_report', service: 'command', method: 'DELETE', path: '/reports/{report}/claim',
     query: [], body: false, open: false,
   },
+  publishHeldMessage: {
+    id: 'publish_held_message', service: 'command', method: 'PUT', path: '/reports/{report}/publication',
+    query: [], body: false, open: false,
+  },
   resolveReport: {
     id: 'resolve_report', service: 'command', method: 'PUT', path: '/reports/{report}/resolution',
     query: [], body: true, open: false,

@@ -744,7 +744,7 @@ export interface components {
         /** @description A report that the user has filed. */
         ExportedReport: {
             /**
-             * @description The category.
+             * @description The category; `held` for a message that a filter holds back.
              * @example spam
              */
             category: string;
@@ -769,6 +769,8 @@ export interface components {
              * @example open
              */
             state: string;
+            /** @description The text of the user's message that a filter holds back; null in reports that the user has filed. */
+            text: string | null;
             /**
              * @description The id of a user
              * @example ana
@@ -1616,12 +1618,12 @@ export interface components {
             /** @description The items of this page. */
             items: {
                 /**
-                 * @description The result.
+                 * @description The result; `message_published` for a held message that was posted.
                  * @example warned
                  */
                 action?: string;
                 /**
-                 * @description The reason.
+                 * @description The reason; `held` for a message that a filter holds back.
                  * @example spam
                  */
                 category: string;
@@ -1665,11 +1667,8 @@ export interface components {
                  * @example 5f0c3a9f4f7f7b1f6a5f2c0f-1
                  */
                 report_id: string;
-                /**
-                 * @description The id of a user
-                 * @example ana
-                 */
-                reporter: string;
+                /** @description The user who has reported; null for a message that a filter holds back. */
+                reporter: string | null;
                 /** @description The words of the moderator. */
                 resolution_note?: string;
                 /**
@@ -1860,12 +1859,12 @@ export interface components {
         /** @description A report about a message or a user. */
         ReportView: {
             /**
-             * @description The result.
+             * @description The result; `message_published` for a held message that was posted.
              * @example warned
              */
             action?: string;
             /**
-             * @description The reason.
+             * @description The reason; `held` for a message that a filter holds back.
              * @example spam
              */
             category: string;
@@ -1909,11 +1908,8 @@ export interface components {
              * @example 5f0c3a9f4f7f7b1f6a5f2c0f-1
              */
             report_id: string;
-            /**
-             * @description The id of a user
-             * @example ana
-             */
-            reporter: string;
+            /** @description The user who has reported; null for a message that a filter holds back. */
+            reporter: string | null;
             /** @description The words of the moderator. */
             resolution_note?: string;
             /**
@@ -3083,7 +3079,7 @@ export interface operations {
                      *           "note": "text",
                      *           "other_open_reports": 0,
                      *           "report_id": "5f0c3a9f4f7f7b1f6a5f2c0f-1",
-                     *           "reporter": "ana",
+                     *           "reporter": "text",
                      *           "resolution_note": "text",
                      *           "room_id": "station-north-1.7",
                      *           "state": "open",
@@ -3132,7 +3128,7 @@ export interface operations {
                      *       "note": "text",
                      *       "other_open_reports": 0,
                      *       "report_id": "5f0c3a9f4f7f7b1f6a5f2c0f-1",
-                     *       "reporter": "ana",
+                     *       "reporter": "text",
                      *       "resolution_note": "text",
                      *       "room_id": "station-north-1.7",
                      *       "state": "open",

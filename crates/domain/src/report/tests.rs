@@ -146,6 +146,14 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
                 "category": "spam", "note": "again",
             }),
         ),
+        (
+            held(),
+            json!({
+                "user_id": "bob", "room_id": "box.1", "text": "buy soup", "reply_to": "7", "command_id": "key",
+                "request_hash": "0f".repeat(16),
+            }),
+        ),
+        (published("mo", 1), json!({"by": "mo", "at": "1970-01-01T00:01:00Z"})),
         (claimed("mo"), json!({"by": "mo"})),
         (released("mo"), json!({"by": "mo"})),
         (resolved("mo", Some("first time")), json!({"by": "mo", "action": "warned", "note": "first time"})),
@@ -169,4 +177,67 @@ fn the_state_of_a_report_keeps_its_stored_form() {
     let state = fold(Report::default(), [filed(), claimed("mo")]);
     let stored = json!({"reporter": "ann", "user_id": "bob", "claimed_by": "mo", "closed": false, "forgotten": false});
     assert_eq!(serde_json::to_value(state).unwrap(), stored);
+}
+
+fn message() -> HeldMessage {
+    HeldMessage {
+        room_id: "box.1".parse().unwrap(),
+        text: "buy soup".to_owned(),
+        reply_to: Some(MessageId::new(7)),
+        command_id: "key".to_owned(),
+        request_hash: "0f".repeat(16),
+    }
+}
+
+fn hold() -> ReportCommand {
+    ReportCommand::HoldMessage { author: user("bob"), message: message() }
+}
+
+fn held() -> ReportEvent {
+    let HeldMessage { room_id, text, reply_to, command_id, request_hash } = message();
+    ReportEvent::MessageHeld { user_id: user("bob"), room_id, text, reply_to, command_id, request_hash }
+}
+
+fn minute(minute: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+}
+
+fn publish(by: &str, at: i64) -> ReportCommand {
+    ReportCommand::PublishMessage { by: user(by), at: minute(at) }
+}
+
+fn published(by: &str, at: i64) -> ReportEvent {
+    ReportEvent::HeldMessagePublished { by: user(by), at: minute(at) }
+}
+
+#[test]
+fn a_held_message_is_published_by_the_moderator_who_has_claimed_it() {
+    given([]).when(hold()).then([held()]);
+    given([held()]).when(hold()).then([]);
+    given([held()]).when(publish("mo", 0)).then_refused(&ReportRefusal::ReportNotClaimed);
+    given([held(), claimed("may")]).when(publish("mo", 0)).then_refused(&ReportRefusal::ReportClaimed);
+    given([held(), claimed("mo")]).when(publish("mo", 0)).then([published("mo", 0)]);
+    given([held(), claimed("mo")]).when(resolve("mo")).then([resolved("mo", Some("first time"))]);
+    given([held(), claimed("mo"), resolved("mo", None)])
+        .when(publish("mo", 0))
+        .then_refused(&ReportRefusal::ReportClosed);
+    given([held(), claimed("mo"), published("mo", 0)]).when(resolve("mo")).then_refused(&ReportRefusal::ReportClosed);
+    given([]).when(publish("mo", 0)).then_refused(&ReportRefusal::ReportNotFound);
+    given([filed(), claimed("mo")]).when(publish("mo", 0)).then_refused(&ReportRefusal::ReportHoldsNothing);
+    given([held(), claimed("mo"), forgotten()]).when(publish("mo", 0)).then_refused(&ReportRefusal::ReportHoldsNothing);
+}
+
+#[test]
+fn a_publication_is_repeated_for_less_than_a_day() {
+    let past = [held(), claimed("mo"), published("mo", 0)];
+    let end = PUBLICATION_WINDOW.num_minutes();
+    given(past.clone()).when(publish("may", end - 1)).then([]);
+    given(past).when(publish("may", end)).then_refused(&ReportRefusal::ReportClosed);
+}
+
+#[test]
+fn the_text_of_a_held_message_is_in_the_state_until_it_is_forgotten() {
+    let state = fold(Report::default(), [held()]);
+    assert_eq!(state.held(), Some((&user("bob"), &message())));
+    assert!(fold(Report::default(), [held(), forgotten()]).held().is_none());
 }

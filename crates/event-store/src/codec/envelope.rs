@@ -77,7 +77,8 @@ impl RequestHash {
         self.0
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Parses the form that is displayed.
+    pub fn parse(text: &str) -> Option<Self> {
         let value = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
         Some(Self(value.to_be_bytes()))
     }

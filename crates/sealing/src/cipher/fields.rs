@@ -10,7 +10,7 @@ use memchr::{memchr, memchr2, memmem};
 
 /// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
 /// events here.
-const PERSONAL: [(&str, &str); 12] = [
+const PERSONAL: [(&str, &str); 14] = [
     ("message_posted", "body"),
     ("message_edited", "body"),
     ("room_opened", "title"),
@@ -22,7 +22,9 @@ const PERSONAL: [(&str, &str); 12] = [
     ("report_filed", "text"),
     ("report_filed", "note"),
     ("report_resolved", "note"),
+    ("message_held", "text"),
     ("state", "nickname"),
+    ("state", "text"),
 ];
 
 /// The beginnings of the personal fields, up to the opening quotation mark of the text.

@@ -90,6 +90,11 @@ fn the_most_severe_action_counts() {
     assert_eq!(both.check("soup"), Verdict::Refused);
     let other = Matcher::new([(word(), Action::Mask), (Pattern::words("tea").expect("a word"), Action::Refuse)]);
     assert_eq!((other.check("soup"), other.check("soup, tea")), (masked_as("****"), Verdict::Refused));
+    let held = Pattern::words("ham").expect("a word");
+    let three = Matcher::new([(word(), Action::Mask), (held.clone(), Action::Hold)]);
+    assert_eq!((three.check("soup"), three.check("ham, soup")), (masked_as("****"), Verdict::Held));
+    let three = Matcher::new([(word(), Action::Refuse), (held, Action::Hold)]);
+    assert_eq!((three.check("ham"), three.check("ham, soup")), (Verdict::Held, Verdict::Refused));
     assert_eq!(Matcher::default().check("soup"), Verdict::Pass);
 }
 

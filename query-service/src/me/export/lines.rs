@@ -76,7 +76,7 @@ pub(crate) enum ExportLine {
     },
     /// An alarm of the user.
     Alarm(ExportedAlarm),
-    /// A report that the user has filed.
+    /// A report that the user has filed, or a message of the user that a filter holds back.
     Report(ExportedReport),
     /// The place up to which the export is complete.
     Cursor {
@@ -219,7 +219,10 @@ pub(crate) struct ExportedReport {
     /// The reported message.
     #[schema(required, schema_with = schemas::message_id_or_null)]
     pub(crate) message_id: Option<String>,
-    /// The category.
+    /// The text of the user's message that a filter holds back; null in reports that the user has filed.
+    #[schema(required, max_length = 16000)]
+    pub(crate) text: Option<String>,
+    /// The category; `held` for a message that a filter holds back.
     #[schema(example = "spam")]
     pub(crate) category: String,
     /// The user's note; null if there is none, and when the report is forgotten.

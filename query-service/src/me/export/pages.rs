@@ -254,14 +254,24 @@ async fn alarms(
     Ok(Page { lines: alarms.into_iter().map(ExportLine::Alarm).collect(), next: Some(next) })
 }
 
-/// The reports that the user has filed. Those about the user belong to others.
+/// The reports that the user has filed, and the user's messages that filters hold back. Reports about the user belong
+/// to others.
 async fn reports(connection: &mut PgConnection, user: &UserId, after: &str) -> Result<Page, sqlx::Error> {
     let reports = query_as!(
         ExportedReport,
         r#"
-        select report_id, user_id, room_id, message_id::text, category, note, filed_at, state
+        select
+            report_id,
+            user_id,
+            room_id,
+            message_id::text,
+            case when reporter is null then text end as text,
+            category,
+            note,
+            filed_at,
+            state
         from reports
-        where reporter = $1 and report_id > $2
+        where (reporter = $1 or user_id = $1 and reporter is null) and report_id > $2
         order by report_id
         limit $3
         "#,

@@ -357,6 +357,7 @@ fn reports(fixture: &Fixture) -> Vec<Row> {
         by_operator("PUT /reports/{report}/claim", Value::Null),
         by_operator("DELETE /reports/{report}/claim", Value::Null),
         by_operator("PUT /reports/{report}/resolution", resolution),
+        by_operator("PUT /reports/{report}/publication", Value::Null),
     ]
 }
 
