@@ -118,10 +118,11 @@ pub(crate) fn router(args: &PageArgs) -> Result<Router> {
 /// Returns the content security policy: nothing but the own files and these services, and no text as HTML. The one
 /// policy of trusted types is for the address of the service worker.
 fn policy<'a>(services: impl Iterator<Item = &'a Url>) -> HeaderValue {
-    let origins: String = services.map(|url| format!(" {}", url.origin().ascii_serialization())).collect();
+    let origins: Vec<String> = services.map(|url| url.origin().ascii_serialization()).collect();
+    let sources = [vec!["'self'".to_owned()], origins].concat().join(" ");
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-         connect-src 'self'{origins}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
+         connect-src {sources}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types boxroom-worker"
     );
     // An origin is ASCII.

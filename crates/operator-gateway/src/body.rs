@@ -26,8 +26,7 @@ fn parse<R: Request>(body: &[u8]) -> Result<R, Problem> {
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
             let (mut pointer, message) = (pointer(error.path()), error.inner().to_string());
             if let Some(name) = message.strip_prefix("missing field `") {
-                pointer.push('/');
-                pointer.push_str(name.split('`').next().unwrap_or_default());
+                push(&mut pointer, name.split('`').next().unwrap_or_default());
             }
             invalid_field(&pointer, readable(&message))
         })?;
@@ -41,7 +40,11 @@ fn reject_unknown_fields(request: &impl Request, body: &[u8]) -> Result<(), Prob
     let Ok(Value::Object(given)) = serde_json::from_slice(body) else { return Ok(()) };
     let Ok(Value::Object(known)) = serde_json::to_value(request) else { return Ok(()) };
     match given.keys().find(|name| !known.contains_key(*name)) {
-        Some(name) => Err(invalid_field(&format!("/{}", escaped(name)), "is not a known field")),
+        Some(name) => {
+            let mut pointer = String::new();
+            push(&mut pointer, name);
+            Err(invalid_field(&pointer, "is not a known field"))
+        }
         None => Ok(()),
     }
 }
@@ -51,16 +54,18 @@ fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
+            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
+            Segment::Map { key } => push(&mut pointer, key),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
     pointer
 }
 
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+/// Adds a reference token to a JSON pointer.
+fn push(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }
 
 #[cfg(test)]

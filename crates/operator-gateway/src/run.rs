@@ -42,12 +42,12 @@ fn router(settings: &Settings, app: &App, health: Health) -> Result<Router> {
     let operations = operations::all();
     let api = description::of(&operations);
     let limit = operations::timeout(&operations);
-    let routes = operations.into_iter().fold(Router::new(), |routes, operation| {
+    let requests = operations.into_iter().fold(Router::new(), |requests, operation| {
         let path = operation.path();
-        routes.route(&path, operation.handler)
+        requests.route(&path, operation.handler)
     });
     let docs = docs::router(api).merge(docs::problems(problems::ALL));
-    let limited = http::limit(routes.with_state(app.clone()).merge(docs), &settings.rates.rates(), &app.verifier);
+    let limited = http::limit(requests.with_state(app.clone()).merge(docs), &settings.rates.rates(), &app.verifier);
     let router = http::finish_within(limited.merge(pages), limit);
     Ok(http::origins::allow(router, &settings.origins.allowed_origins))
 }

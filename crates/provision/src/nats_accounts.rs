@@ -31,7 +31,7 @@ pub struct Passwords {
     pub notifier: String,
     /// `device`: the boxes themselves.
     pub device: String,
-    /// `operator`: the operators of the projectors.
+    /// `operator`: the operators, and the operator-gateway.
     pub operator: String,
 }
 

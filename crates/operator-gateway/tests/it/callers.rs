@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use harness::{StackOptions, token::Bearer};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use testing::wait::{eventually, now};
 
@@ -31,7 +31,7 @@ async fn only_operators_may_send_requests() {
     for path in operations(&world).await {
         for (token, status, code) in &callers {
             let request = world.request(Method::POST, &path).header("content-type", "application/json").body(UNUSABLE);
-            let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+            let request = token.iter().fold(request, RequestBuilder::bearer_auth);
             send(request).await.refused(*status, code);
         }
     }

@@ -10,7 +10,7 @@ use crate::world::{World, send};
 /// The paths of all operations, from the description.
 pub(crate) async fn operations(world: &World) -> Vec<String> {
     let description = send(world.request(Method::GET, "/openapi.json")).await.ok();
-    description["paths"].as_object().unwrap().keys().cloned().collect()
+    description["paths"].as_object().expect("paths").keys().cloned().collect()
 }
 
 /// The schemas that a description refers to.

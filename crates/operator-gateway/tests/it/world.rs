@@ -32,7 +32,7 @@ impl World {
     pub(crate) async fn with(options: StackOptions) -> Self {
         let options = StackOptions { operator_gateways: 1, ..options };
         let stack = Box::pin(Stack::start(options)).await.unwrap_or_else(|error| panic!("{error:?}"));
-        Self { stack, http: Client::builder().no_proxy().build().unwrap() }
+        Self { stack, http: Client::builder().no_proxy().build().expect("a client") }
     }
 
     /// The token of an operator.
