@@ -27,8 +27,17 @@ async fn a_generation_is_built_activated_rolled_back_and_retired() {
     assert!(reason.contains("generation"), "{reason}");
 
     let rebuild = world.post("projector/rebuild").header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
-    let rebuild = rebuild.json(&json!({ "to": "ready", "max_rate": null, "low_priority": false }));
+    // Slow enough to be paused before its end.
+    let rebuild = rebuild.json(&json!({ "to": "ready", "max_rate": 1, "low_priority": false }));
     assert_eq!(send(rebuild).await.ok(), json!({ "generation": 2 }));
+    let second = json!({ "generation": 2 });
+    assert_eq!(world.operate("projector/pause", second.clone()).await.ok(), second);
+    let report = world.status().await;
+    let building = generation(&report, 2).unwrap();
+    assert_eq!((&building["state"], &building["paused"]), (&json!("building"), &json!(true)));
+    let left: u64 = building["streams"].as_array().unwrap().iter().filter_map(|stream| stream["lag"].as_u64()).sum();
+    assert!(left > 0, "{building}");
+    assert_eq!(world.operate("projector/resume", second.clone()).await.ok(), second);
     let ready = eventually("the generation is ready", async || {
         let report = world.status().await;
         let found = generation(&report, 2)?.clone();
@@ -52,7 +61,7 @@ async fn a_generation_is_built_activated_rolled_back_and_retired() {
     let back = world.operate("projector/rollback", json!({ "from": 2 })).await;
     assert_eq!(back.ok(), json!({ "generation": 1, "former": 2 }));
     world.operate("projector/rollback", json!({ "from": 2 })).await.refused(409, "refused");
-    let retired = world.operate("projector/retire", json!({ "generation": 2 })).await;
+    let retired = world.operate("projector/retire", second).await;
     assert_eq!(retired.ok(), json!({ "generations": [2] }));
     world.operate("projector/retire", json!("all_standby")).await;
     let quarantined = send(world.post("projector/quarantine_list")).await;
