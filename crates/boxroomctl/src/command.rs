@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Manage webhooks: addresses of other systems that get the events of boxes
     #[command(subcommand, after_help = webhook::EXAMPLES)]
     Webhook(WebhookCommand),
-    /// Manage push messages
+    /// Manage push messages, and print the public key of Web Push
     #[command(subcommand, after_help = push::EXAMPLES)]
     Push(PushCommand),
     /// Show an audit trail of commands from the log
@@ -140,7 +140,7 @@ impl Command {
             Self::Pause(args) | Self::Resume(args) => args.operator.json,
             Self::Quarantine(command) => command.operator().json,
             Self::Webhook(command) => command.operator().json,
-            Self::Push(command) => command.operator().json,
+            Self::Push(command) => command.prints_json(),
             Self::Audit(args) => args.operator.json,
             Self::Log(LogCommand::Show(args)) => args.json,
             Self::Token(_) | Self::Operator(_) | Self::Moderator(_) | Self::Invitation(_) => false,

@@ -1,8 +1,12 @@
-//! `boxroomctl push dead`: list and show push messages that were given up, retry and drop them.
+//! `boxroomctl push`: list and show push messages that were given up, retry and drop them, and print the public key of
+//! Web Push.
+
+use std::{fs, path::PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use operator_protocol::{DeadPush, DropDeadPush, ListDeadPushes, RetryDeadPush, ShowDeadPush};
+use push::VapidKey;
 
 use crate::{
     arguments::{OperatorArgs, help},
@@ -17,6 +21,17 @@ pub(crate) enum PushCommand {
     /// Manage push messages that were given up
     #[command(subcommand, after_help = EXAMPLES)]
     Dead(DeadCommand),
+    /// Print the public key of Web Push, for `BOXROOM_PAGE_WEB_PUSH_KEY` of query-services
+    #[command(after_help = EXAMPLES)]
+    PublicKey(PublicKeyArgs),
+}
+
+/// Arguments of `push public-key`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublicKeyArgs {
+    /// Key file of the notifiers for Web Push (PEM or base64url)
+    #[arg(long, env = "BOXROOM_VAPID_KEY_FILE", value_name = "FILE")]
+    vapid_key_file: PathBuf,
 }
 
 /// Commands for push messages that were given up.
@@ -56,11 +71,14 @@ pub(crate) struct DeadArgs {
 }
 
 impl PushCommand {
-    /// The connection and output options.
-    pub(crate) fn operator(&self) -> &OperatorArgs {
+    /// Returns true if the output is JSON.
+    pub(crate) fn prints_json(&self) -> bool {
         match self {
-            Self::Dead(DeadCommand::List(args)) => &args.operator,
-            Self::Dead(DeadCommand::Show(args) | DeadCommand::Retry(args) | DeadCommand::Drop(args)) => &args.operator,
+            Self::Dead(DeadCommand::List(args)) => args.operator.json,
+            Self::Dead(DeadCommand::Show(args) | DeadCommand::Retry(args) | DeadCommand::Drop(args)) => {
+                args.operator.json
+            }
+            Self::PublicKey(_) => false,
         }
     }
 }
@@ -71,16 +89,27 @@ pub(crate) const EXAMPLES: &str = help!(
   boxroomctl push dead retry 0193a7c0-5c1e-7000-8000-000000000001
   boxroomctl push dead list --json | jq -r .push_id | xargs -n1 boxroomctl push dead retry
   boxroomctl push dead show 0193a7c0-5c1e-7000-8000-000000000001
-  boxroomctl push dead drop 0193a7c0-5c1e-7000-8000-000000000001"
+  boxroomctl push dead drop 0193a7c0-5c1e-7000-8000-000000000001
+  boxroomctl push public-key --vapid-key-file vapid.pem"
 );
 
-pub(crate) async fn execute(PushCommand::Dead(command): PushCommand) -> Result<(), Failure> {
+pub(crate) async fn execute(command: PushCommand) -> Result<(), Failure> {
     match command {
-        DeadCommand::List(args) => list(&args).await,
-        DeadCommand::Show(args) => show(args).await,
-        DeadCommand::Retry(args) => retry(args).await,
-        DeadCommand::Drop(args) => drop_push(args).await,
+        PushCommand::Dead(DeadCommand::List(args)) => list(&args).await,
+        PushCommand::Dead(DeadCommand::Show(args)) => show(args).await,
+        PushCommand::Dead(DeadCommand::Retry(args)) => retry(args).await,
+        PushCommand::Dead(DeadCommand::Drop(args)) => drop_push(args).await,
+        PushCommand::PublicKey(args) => console::line(&public_key(&args)?),
     }
+}
+
+/// Reads the private key of Web Push and returns its public key in base64url.
+fn public_key(args: &PublicKeyArgs) -> Result<String, Failure> {
+    let file = args.vapid_key_file.display();
+    let text = fs::read_to_string(&args.vapid_key_file)
+        .map_err(|error| Failure::Failed(format!("cannot read {file}: {error}")))?;
+    let key = VapidKey::from_text(&text).map_err(|error| Failure::Failed(format!("{file}: {error}")))?;
+    Ok(key.public_key().to_owned())
 }
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
@@ -136,4 +165,22 @@ fn line(push: &DeadPush) -> String {
 
 fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_key_is_that_of_the_key_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let vapid_key_file = folder.path().join("vapid");
+        let args = PublicKeyArgs { vapid_key_file: vapid_key_file.clone() };
+        assert!(public_key(&args).unwrap_err().to_string().contains("cannot read"));
+        fs::write(&vapid_key_file, "not a key").unwrap();
+        assert!(public_key(&args).unwrap_err().to_string().contains("is not a P-256 key"));
+        fs::write(&vapid_key_file, "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94\n").unwrap();
+        let public = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+        assert_eq!(public_key(&args).unwrap(), public);
+    }
 }

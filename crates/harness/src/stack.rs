@@ -5,6 +5,7 @@ mod operate;
 mod provisioning;
 mod service;
 mod service_id;
+mod settings;
 mod tunnel;
 
 use std::{
@@ -21,7 +22,7 @@ use rustix::process::Signal;
 
 pub use self::{home::Home, service_id::ServiceId};
 
-use self::service::Service;
+use self::{service::Service, settings::UNLIMITED};
 use crate::{
     certificates::Certificates,
     checkout::{Checkout, Scratch},
@@ -33,27 +34,6 @@ use crate::{
     token::{Bearer, TokenSigner},
     tools,
 };
-
-/// Limits that tests do not reach, although all their clients share an address and are as fast as they can be.
-const UNLIMITED: [(&str, &str); 17] = [
-    ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
-    ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
-    ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
-    ("BOXROOM_LIVE_RATE_PER_USER", "1000000:1000000"),
-    ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
-    ("BOXROOM_OPEN_ROOMS_PER_USER", "0"),
-    ("BOXROOM_JOINED_ROOMS_PER_USER", "0"),
-    ("BOXROOM_ROOMS_PER_DAY", "0"),
-    ("BOXROOM_MESSAGES_PER_MINUTE", "0"),
-    ("BOXROOM_MESSAGE_BYTES_PER_DAY", "0"),
-    ("BOXROOM_ROOM_CHANGES_PER_MINUTE", "0"),
-    ("BOXROOM_NICKNAMES_PER_DAY", "0"),
-    ("BOXROOM_SIGN_INS_PER_DAY", "0"),
-    ("BOXROOM_SESSIONS_PER_USER", "0"),
-    ("BOXROOM_PASSWORDS_PER_CALLER", "0"),
-    ("BOXROOM_REGISTRATIONS_PER_ADDRESS", "0"),
-    ("BOXROOM_REGISTRATIONS_PER_HOUR", "0"),
-];
 
 /// The time limit for services to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -69,6 +49,8 @@ pub struct StackOptions {
     pub query_services: usize,
     /// The number of notifiers.
     pub notifiers: usize,
+    /// The number of operator-gateways.
+    pub operator_gateways: usize,
     /// The number of partitions of the log.
     pub partitions: u16,
     /// The maximum number of database connections of each query-service.
@@ -92,6 +74,7 @@ impl Default for StackOptions {
             projectors: 1,
             query_services: 1,
             notifiers: 0,
+            operator_gateways: 0,
             partitions: 4,
             database_pool: 10,
             secured: false,
@@ -107,8 +90,11 @@ impl StackOptions {
     fn services(&self) -> impl Iterator<Item = ServiceId> {
         let projectors = (0..self.projectors).map(ServiceId::Projector);
         let commands = (0..self.command_services).map(ServiceId::Command);
+        let gateways = (0..self.operator_gateways).map(ServiceId::OperatorGateway);
         let queries = (0..self.query_services).map(ServiceId::Query);
-        projectors.chain(commands).chain(queries).chain((0..self.notifiers).map(ServiceId::Notifier))
+        // The settings of a query-service have the addresses of the command-service and the gateway.
+        let named = projectors.chain(commands).chain(gateways);
+        named.chain(queries).chain((0..self.notifiers).map(ServiceId::Notifier))
     }
 }
 
@@ -230,47 +216,6 @@ impl Stack {
             stack.services.insert(id, service.with_tls(stack.certificates())?);
         }
         Ok(stack)
-    }
-
-    /// The settings of one service, each with access only to what it needs.
-    fn settings(&self, id: ServiceId, options: &StackOptions) -> BTreeMap<&'static str, String> {
-        let partitions = ("BOXROOM_PARTITIONS", options.partitions.to_string());
-        let path = |path: &Path| path.to_string_lossy().into_owned();
-        let cache = ("BOXROOM_TRUST_CACHE", path(&self.servers.caches.join(format!("trust-{id}.json"))));
-        match id {
-            ServiceId::Command(_) => BTreeMap::from([
-                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Command)),
-                ("BOXROOM_SIGNING_KEYS", path(&self.servers.keys.signing_keys)),
-                ("BOXROOM_REQUEST_SECRET_FILE", path(&self.servers.keys.request_secret)),
-                ("BOXROOM_MASTER_KEY_FILE", path(&self.servers.keys.master_key)),
-                cache,
-                partitions,
-            ]),
-            ServiceId::Projector(_) => BTreeMap::from([
-                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Projector)),
-                ("BOXROOM_MASTER_KEY_FILE", path(&self.servers.keys.master_key)),
-                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Projector)),
-                partitions,
-            ]),
-            ServiceId::Query(_) => {
-                let mut settings = BTreeMap::from([
-                    ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Query)),
-                    ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
-                    ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
-                    cache,
-                ]);
-                if let Some(page) = &options.page {
-                    settings.insert("BOXROOM_PAGE", path(page));
-                    settings.insert("BOXROOM_PAGE_COMMAND_URL", self.command_url(0));
-                }
-                settings
-            }
-            ServiceId::Notifier(_) => BTreeMap::from([
-                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Notifier)),
-                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Notifier)),
-                partitions,
-            ]),
-        }
     }
 
     async fn start_services(&self) -> anyhow::Result<()> {

@@ -4,18 +4,22 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use event_store::ActorRole;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::requests::Request;
 
 /// Requests a page of executed commands, stream by stream, each in its order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// The actor: a user, an operator or a box; all if absent.
+    #[schema(value_type = Option<String>)]
     pub actor: Option<UserId>,
     /// The role of the actor. If absent, all roles match, but with an actor only those of users and operators.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub role: Option<ActorRole>,
     /// The box; everything if absent, users and stores included.
+    #[schema(value_type = Option<String>)]
     pub box_id: Option<BoxId>,
     /// The start time.
     pub since: Option<DateTime<Utc>>,
@@ -26,7 +30,7 @@ pub struct Audit {
 }
 
 /// The point up to which the log was searched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditCursor {
     /// The stream; those before it are complete.
     pub stream: String,
@@ -35,7 +39,7 @@ pub struct AuditCursor {
 }
 
 /// A page of executed commands.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     /// The entries; may be empty although more follow.
     pub entries: Vec<Entry>,
@@ -44,7 +48,7 @@ pub struct AuditPage {
 }
 
 /// One executed command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
     /// The time at which the command was received.
     pub at: Option<DateTime<Utc>>,
@@ -52,6 +56,7 @@ pub struct Entry {
     pub actor: String,
     /// The role of the actor; `None` if an earlier release stored the command.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub role: Option<ActorRole>,
     /// The subject, like `box box-1`, `user ana` or `store noodles`.
     pub subject: String,

@@ -28,7 +28,12 @@ pub enum RequestError {
 impl OperatorClient {
     /// Connects with `nats://operator:password@host:port`.
     pub async fn connect(url: &str) -> Result<Self, nats::ConnectError> {
-        Ok(Self { client: nats::connect_now(url, "operator").await? })
+        Ok(Self::new(nats::connect_now(url, "operator").await?))
+    }
+
+    /// Sends requests over this connection of the user `operator`.
+    pub fn new(client: Client) -> Self {
+        Self { client }
     }
 
     /// Sends a request to the processes of its service, one of which answers.

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::requests::{Request, Service};
 
 /// A push message that was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadPush {
     /// Its id, also at the provider.
     pub push_id: String,
@@ -33,7 +34,7 @@ pub struct DeadPush {
 }
 
 /// Dead push messages, limited to the size of one answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadPushes {
     /// The newest.
     pub pushes: Vec<DeadPush>,
@@ -42,7 +43,7 @@ pub struct DeadPushes {
 }
 
 /// Requests the list of dead push messages.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ListDeadPushes {}
 
 impl Request for ListDeadPushes {
@@ -53,7 +54,7 @@ impl Request for ListDeadPushes {
 }
 
 /// Requests a dead push message.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShowDeadPush {
     /// Its id.
     pub push_id: String,
@@ -67,7 +68,7 @@ impl Request for ShowDeadPush {
 }
 
 /// Requests another attempt to send a dead push message.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RetryDeadPush {
     /// Its id.
     pub push_id: String,
@@ -80,7 +81,7 @@ impl Request for RetryDeadPush {
 }
 
 /// Requests the removal of a dead push message.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DropDeadPush {
     /// Its id.
     pub push_id: String,
@@ -93,7 +94,7 @@ impl Request for DropDeadPush {
 }
 
 /// The push message that was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Dropped {
     /// Its id.
     pub push_id: String,

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A box that is quarantined at an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuarantinedBox {
     /// The box.
     pub box_id: String,
@@ -23,7 +24,7 @@ pub struct QuarantinedBox {
 }
 
 /// Quarantined boxes, limited to the size of one answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuarantinedBoxes {
     /// The first boxes.
     pub boxes: Vec<QuarantinedBox>,
@@ -32,7 +33,7 @@ pub struct QuarantinedBoxes {
 }
 
 /// A quarantined box and the event that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ShownBox {
     /// The box.
     #[serde(rename = "parked")]
@@ -42,7 +43,7 @@ pub struct ShownBox {
 }
 
 /// Metadata of an event that cannot be projected, without its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FailedEvent {
     /// Its sequence.
     pub sequence: u64,
@@ -57,7 +58,7 @@ pub struct FailedEvent {
 }
 
 /// The result of a retry.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Retried {
     /// The boxes that were released.
     pub released: Vec<String>,

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::generation::{Goal, State};
 
 /// All generations that have tables, of every version of the read model.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// The read model version of the projector that answers.
     pub model_version: String,
@@ -21,7 +22,7 @@ pub struct Report {
 }
 
 /// A deleted user whose erasure is not complete.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ErasureReport {
     /// The user.
     pub user_id: String,
@@ -32,7 +33,7 @@ pub struct ErasureReport {
 }
 
 /// The status of a generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct GenerationReport {
     /// Its number.
     pub generation: i32,
@@ -69,7 +70,7 @@ pub struct GenerationReport {
 }
 
 /// The status of a stream of a generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StreamReport {
     /// Its label.
     pub stream: String,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::BoxId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 use wire::transient;
 
 use crate::{
@@ -66,7 +67,7 @@ pub enum Outcome<T> {
 }
 
 /// Requests the status of every generation.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct GetStatus {}
 
 impl Request for GetStatus {
@@ -76,7 +77,7 @@ impl Request for GetStatus {
 }
 
 /// Requests a new generation beside the active one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Rebuild {
     /// The state up to which the driver takes it.
     pub to: Goal,
@@ -92,7 +93,7 @@ impl Request for Rebuild {
 }
 
 /// Requests the activation of another generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Activate {
     /// The generation; the newest ready one if absent.
     pub generation: Option<i32>,
@@ -106,7 +107,7 @@ impl Request for Activate {
 }
 
 /// Requests the activation of the previously active generation.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Rollback {
     /// The active generation as known to the operator: of two concurrent rollbacks, the second must not undo the first.
     #[serde(default)]
@@ -119,7 +120,7 @@ impl Request for Rollback {
 }
 
 /// Requests the retirement of generations: their tables are dropped when no reader is left.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub enum Retire {
     /// A single generation.
     #[serde(rename = "generation")]
@@ -135,7 +136,7 @@ impl Request for Retire {
 }
 
 /// Requests a pause in building a generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Pause {
     /// The generation; the one that is being built if absent.
     pub generation: Option<i32>,
@@ -147,7 +148,7 @@ impl Request for Pause {
 }
 
 /// Requests that building a generation continues.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Resume {
     /// The generation; the one that is being built if absent.
     pub generation: Option<i32>,
@@ -159,7 +160,7 @@ impl Request for Resume {
 }
 
 /// Requests the list of quarantined boxes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ListQuarantined {}
 
 impl Request for ListQuarantined {
@@ -169,9 +170,10 @@ impl Request for ListQuarantined {
 }
 
 /// Requests a quarantined box and the event that failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShowQuarantined {
     /// The box.
+    #[schema(value_type = String)]
     pub box_id: BoxId,
 }
 
@@ -182,9 +184,10 @@ impl Request for ShowQuarantined {
 }
 
 /// Requests another attempt to project quarantined boxes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RetryQuarantined {
     /// The box; all quarantined boxes if absent.
+    #[schema(value_type = Option<String>)]
     pub box_id: Option<BoxId>,
 }
 
@@ -201,14 +204,14 @@ impl Request for RetryQuarantined {
 }
 
 /// The generation that a request has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangedGeneration {
     /// Its number.
     pub generation: i32,
 }
 
 /// The result of an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Switched {
     /// The number of the generation that is now active.
     pub generation: i32,
@@ -217,7 +220,7 @@ pub struct Switched {
 }
 
 /// The retired generations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Retired {
     /// Their numbers.
     pub generations: Vec<i32>,

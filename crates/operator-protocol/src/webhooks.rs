@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use domain::BoxId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::requests::{Request, Service};
 
 /// A webhook, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Webhook {
     /// Its id.
     pub webhook_id: String,
@@ -28,7 +29,7 @@ pub struct Webhook {
 }
 
 /// A failed attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WebhookFailure {
     /// The time.
     pub at: DateTime<Utc>,
@@ -40,7 +41,7 @@ pub struct WebhookFailure {
 
 /// The number of a webhook's events by state. Events that were done or dead 30 days ago are not counted any more, and
 /// of the others at most 100,000.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WebhookCounts {
     /// Waiting for an attempt, or for an earlier event of their box.
     pub waiting: u64,
@@ -53,7 +54,7 @@ pub struct WebhookCounts {
 }
 
 /// The progress of a webhook, or of its replay, in a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WebhookProgress {
     /// The stream.
     pub stream: String,
@@ -67,7 +68,7 @@ pub struct WebhookProgress {
 }
 
 /// A webhook and the states of its events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ShownWebhook {
     /// The webhook.
     pub webhook: Webhook,
@@ -82,13 +83,14 @@ pub struct ShownWebhook {
 }
 
 /// Requests a new webhook. It gets the events from now on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AddWebhook {
     /// The address.
     pub url: String,
     /// The types of its events; `*` stands for all.
     pub types: Vec<String>,
     /// The only box; all boxes if absent.
+    #[schema(value_type = Option<String>)]
     pub box_id: Option<BoxId>,
 }
 
@@ -99,7 +101,7 @@ impl Request for AddWebhook {
 }
 
 /// A new webhook with its secret, which is not shown again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AddedWebhook {
     /// The webhook.
     pub webhook: Webhook,
@@ -108,7 +110,7 @@ pub struct AddedWebhook {
 }
 
 /// Requests the next webhooks, in the order of their registration. None are left after an empty answer.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ListWebhooks {
     /// The last webhook of the former answer.
     #[serde(default)]
@@ -123,7 +125,7 @@ impl Request for ListWebhooks {
 }
 
 /// Requests a webhook and the states of its events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShowWebhook {
     /// The webhook.
     pub webhook_id: String,
@@ -137,7 +139,7 @@ impl Request for ShowWebhook {
 }
 
 /// Requests that nothing is sent to a webhook until it is resumed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PauseWebhook {
     /// The webhook.
     pub webhook_id: String,
@@ -150,7 +152,7 @@ impl Request for PauseWebhook {
 }
 
 /// Requests that a paused webhook continues, with the events since the pause.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ResumeWebhook {
     /// The webhook.
     pub webhook_id: String,
@@ -163,7 +165,7 @@ impl Request for ResumeWebhook {
 }
 
 /// Requests the removal of a webhook with its events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RemoveWebhook {
     /// The webhook.
     pub webhook_id: String,
@@ -176,14 +178,14 @@ impl Request for RemoveWebhook {
 }
 
 /// The webhook that was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemovedWebhook {
     /// Its id.
     pub webhook_id: String,
 }
 
 /// Requests that the events of one stream are sent again, from a position to the present.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReplayWebhook {
     /// The webhook.
     pub webhook_id: String,

@@ -31,7 +31,7 @@ pub struct Passwords {
     pub notifier: String,
     /// `device`: the boxes themselves.
     pub device: String,
-    /// `operator`: the operators of the projectors.
+    /// `operator`: the operators, and the operator-gateway.
     pub operator: String,
 }
 
@@ -164,6 +164,11 @@ fn trust_subjects() -> Vec<(String, Replies)> {
     TRUST.map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Replies::Many)).to_vec()
 }
 
+/// The subjects for the states of these buckets, which show that their changes are notified.
+fn trust_states() -> [(String, Replies); 2] {
+    TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Replies::Once))
+}
+
 /// The subjects on which the server repeats the messages of the log, and the changes of these buckets.
 fn republished_subjects(partitions: u16, buckets: &[&str]) -> Vec<String> {
     let of_log = streams(partitions).into_iter().map(|stream| subject::stored(&stream.on_server()));
@@ -275,9 +280,7 @@ fn query() -> Account {
     let mut services = bucket_read_subjects(TICKETS_BUCKET);
     services.push((bucket::subject(TICKETS_BUCKET, "*"), Replies::Once));
     services.extend(trust_subjects());
-    // The state of a bucket shows that its changes are notified.
-    services
-        .extend(TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Replies::Once)));
+    services.extend(trust_states());
     let mut publish = imported_subjects(&services);
     publish.extend([SIGNALS, REPLY_SUBJECTS].map(str::to_owned));
     Account {
@@ -335,18 +338,23 @@ fn device() -> Account {
 }
 
 fn operator() -> Account {
+    // The operator-gateway verifies tokens.
+    let streams = TRUST.map(bucket::changes).to_vec();
+    let services: Vec<_> = trust_subjects().into_iter().chain(trust_states()).collect();
+    let mut publish = imported_subjects(&services);
+    publish.extend([ALL_OPERATIONS, ALL_NOTIFIER_OPERATIONS, ALL_COMMANDS].map(str::to_owned));
     Account {
         name: "OPERATOR",
         user: "operator",
-        services: vec![],
-        streams: vec![],
+        subscribe: subscribable("operator", &streams, []),
+        services,
+        streams,
         other_imports: vec![
             format!(r#"{{ service: {{ account: PROJECTOR, subject: "{ALL_OPERATIONS}" }} }}"#),
             format!(r#"{{ service: {{ account: NOTIFIER, subject: "{ALL_NOTIFIER_OPERATIONS}" }} }}"#),
             format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#),
         ],
         exports: vec![],
-        publish: vec![ALL_OPERATIONS.into(), ALL_NOTIFIER_OPERATIONS.into(), ALL_COMMANDS.into()],
-        subscribe: subscribable("operator", &[], []),
+        publish,
     }
 }

@@ -34,19 +34,38 @@ where
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
-        let bytes = bytes.map_err(|rejection| body_error(&rejection))?;
-        match axum::Json::<IgnoredAny>::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await
-        {
-            Ok(_) => parse(&bytes).map(Self),
-            Err(rejection @ JsonRejection::MissingJsonContentType(_)) => {
-                let (code, title) = ("unsupported-media-type", "The request body must be JSON");
-                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, title).detail(rejection.body_text()))
-            }
-            Err(rejection) => Err(malformed().detail(rejection.body_text())),
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = read(request).await?;
+        require_json(parts, &bytes).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Reads a body that may be absent. Any other one must be JSON.
+pub async fn optional_json(request: Request) -> Result<Option<Bytes>, Problem> {
+    let (parts, bytes) = read(request).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    require_json(parts, &bytes).await?;
+    Ok(Some(bytes))
+}
+
+async fn read(request: Request) -> Result<(Parts, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
+    bytes.map(|bytes| (parts, bytes)).map_err(|rejection| body_error(&rejection))
+}
+
+/// Rejects a body that is not JSON, or that its headers do not call JSON.
+async fn require_json(parts: Parts, bytes: &Bytes) -> Result<(), Problem> {
+    match axum::Json::<IgnoredAny>::from_request(Request::from_parts(parts, Body::from(bytes.clone())), &()).await {
+        Ok(_) => Ok(()),
+        Err(rejection @ JsonRejection::MissingJsonContentType(_)) => {
+            let (code, title) = ("unsupported-media-type", "The request body must be JSON");
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, title).detail(rejection.body_text()))
         }
+        Err(rejection) => Err(malformed().detail(rejection.body_text())),
     }
 }
 

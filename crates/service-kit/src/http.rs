@@ -18,7 +18,7 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -50,24 +50,29 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// Adds to a router what all services do around their requests. Call it last, before serving.
 pub fn finish(router: Router) -> Router {
+    finish_within(router, REQUEST_TIMEOUT)
+}
+
+/// The same as [`finish`], with another timeout of a request.
+pub fn finish_within(router: Router, limit: Duration) -> Router {
     router
         .fallback(async || extract::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
         })
-        .layer(middleware::from_fn(handle))
+        .layer(middleware::from_fn_with_state(limit, handle))
 }
 
 /// Handles a request within limits, in a span, with an id, and with a problem in place of each error. This is one layer
 /// because each layer clones all inner ones for each request.
-async fn handle(mut request: Request, next: Next) -> Response {
+async fn handle(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let id = ensure_request_id(&mut request);
     let (mut request, rest) = rest::keep(request);
     DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
     let span = span_of(&request);
     let mut response = async {
         let response = match heads::check(&request) {
-            Ok(()) => AssertUnwindSafe(run(request, next)).catch_unwind().await.unwrap_or_else(on_panic),
+            Ok(()) => AssertUnwindSafe(run(request, next, limit)).catch_unwind().await.unwrap_or_else(on_panic),
             Err(problem) => problem.into_response(),
         };
         log_problem(&response);
@@ -130,8 +135,8 @@ pub fn is_plain_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-async fn run(request: Request, next: Next) -> Response {
-    match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+async fn run(request: Request, next: Next, limit: Duration) -> Response {
+    match timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long")
             .retry_after(1)

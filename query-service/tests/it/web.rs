@@ -4,6 +4,9 @@ use std::fs;
 
 use super::world::World;
 
+const VAPID_PUBLIC_KEY: &str =
+    "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+
 /// A built page, and a secret beside it.
 fn built() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -47,7 +50,13 @@ async fn a_page_is_served_with_a_strict_policy() {
         ("text/javascript".into(), "br".into())
     );
     let config: serde_json::Value = world.get_with("/app/config.json", &[]).await.json().await.unwrap();
-    assert_eq!(config, serde_json::json!({ "command_url": "https://commands.chat.example/", "query_url": "/" }));
+    let expected = serde_json::json!({
+        "command_url": "https://commands.chat.example/",
+        "query_url": "/",
+        "operator_url": null,
+        "web_push_key": null,
+    });
+    assert_eq!(config, expected);
     for missing in ["/app/assets/index-0.js", "/app/..%2fsecret", "/app/%2e%2e/secret", "/app/nothing", "/secret"] {
         let response = world.get_with(missing, &[]).await;
         assert_eq!(response.status(), 404, "{missing}");
@@ -55,6 +64,26 @@ async fn a_page_is_served_with_a_strict_policy() {
     }
     // The rest of the service is as before.
     assert_eq!(world.get("ana", "/me").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_page_for_operators_with_push_messages_finds_both() {
+    let folder = built();
+    let page = folder.path().join("dist");
+    let (operator, key) = ("https://ops.chat.example:8443/gateway", VAPID_PUBLIC_KEY);
+    let arguments = ["--page", page.to_str().unwrap(), "--page-operator-url", operator, "--page-web-push-key", key];
+    let world = World::with(&arguments).await;
+    let response = world.get_with("/app/config.json", &[]).await;
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("; connect-src 'self' https://ops.chat.example:8443; "), "{policy}");
+    let config: serde_json::Value = response.json().await.unwrap();
+    let expected = serde_json::json!({
+        "command_url": "/",
+        "query_url": "/",
+        "operator_url": operator,
+        "web_push_key": key,
+    });
+    assert_eq!(config, expected);
 }
 
 #[tokio::test]

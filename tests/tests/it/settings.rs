@@ -55,6 +55,17 @@ fn of_guide(guide: &str, column: &str) -> Settings {
     rows.collect()
 }
 
+/// Reads the table `| setting | default | meaning |` of a program. Several settings in a row have the same default.
+fn of_section(guide: &str, program: &str) -> Settings {
+    let (_, section) = guide.split_once(&format!("### Settings of `{program}`\n")).unwrap();
+    let rows = section.split("\n##").next().unwrap().lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [settings, default, _] = cells[..] else { return None };
+        Some(quoted(settings).map(move |name| (name.to_owned(), Some(default.replace('`', "")))))
+    });
+    rows.flatten().collect()
+}
+
 /// Returns the words of a table cell in backticks.
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
@@ -72,7 +83,8 @@ fn of_command(guide: &str, command: &str) -> Settings {
         if !names.is_empty() {
             commands = names;
         }
-        let is_of = |name: &str| command == name || command.split(' ').next() == Some(name);
+        let is_of =
+            |name: &str| command.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         if quoted(commands).any(is_of) {
             let options = quoted(setting).filter(|name| name.starts_with("--") || name.starts_with("BOXROOM_"));
             settings.extend(options.map(|name| (name.to_owned(), Some(default.replace('`', "")))));
@@ -114,6 +126,14 @@ fn the_guide_lists_every_setting_of_the_services() {
 }
 
 #[test]
+fn the_guide_lists_every_setting_of_the_operator_gateway() {
+    let mut help = of_help(&help("operator-gateway", &[]));
+    assert!(help.len() > 10, "{help:?}");
+    help.retain(|name, _| !name.starts_with("--"));
+    same("operator-gateway", &of_section(&guide(), "operator-gateway"), &help);
+}
+
+#[test]
 fn the_guide_lists_every_option_of_boxroomctl() {
     let guide = guide();
     let mut count = 0;
@@ -138,5 +158,5 @@ fn the_guide_lists_every_option_of_boxroomctl() {
             count += 1;
         }
     }
-    assert_eq!(count, 31, "commands");
+    assert_eq!(count, 32, "commands");
 }

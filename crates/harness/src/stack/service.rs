@@ -56,6 +56,7 @@ impl Service {
             ServiceId::Projector(_) => "projector",
             ServiceId::Query(_) => "query-service",
             ServiceId::Notifier(_) => "notifier",
+            ServiceId::OperatorGateway(_) => "operator-gateway",
         });
         ensure!(program.is_file(), "{} does not exist: run `cargo build` first", program.display());
         Ok(Self { id, program, port, settings, output, process: Mutex::default(), tunnel: None })

@@ -11,6 +11,8 @@ pub enum ServiceId {
     Query(usize),
     /// The n-th notifier, from 0.
     Notifier(usize),
+    /// The n-th operator-gateway, from 0.
+    OperatorGateway(usize),
 }
 
 impl std::fmt::Display for ServiceId {
@@ -27,6 +29,7 @@ impl ServiceId {
             Self::Projector(index) => ("projector", index),
             Self::Query(index) => ("query", index),
             Self::Notifier(index) => ("notifier", index),
+            Self::OperatorGateway(index) => ("operator-gateway", index),
         }
     }
 }

@@ -160,8 +160,16 @@ const ALL: [May; 6] = [
         account: Account::Operator,
         read: &[],
         buckets: &[],
-        publish: &["ops.projector.*", "ops.notifier.*", "cmd.*"],
-        subscribe: &["_INBOX_operator.>"],
+        publish: &[
+            "JS.core.API.DIRECT.GET.KV_signing_keys",
+            "JS.core.API.DIRECT.GET.KV_revoked",
+            "JS.core.API.STREAM.INFO.KV_signing_keys",
+            "JS.core.API.STREAM.INFO.KV_revoked",
+            "ops.projector.*",
+            "ops.notifier.*",
+            "cmd.*",
+        ],
+        subscribe: &["_INBOX_operator.>", "stored.KV_signing_keys.>", "stored.KV_revoked.>"],
     },
 ];
 

@@ -139,3 +139,27 @@ async fn an_invalid_body_names_every_field() {
     let (_, problem, _) = call(greet(r#" ["ana"]"#)).await;
     assert_eq!(problem["errors"], serde_json::json!([{ "pointer": "", "detail": "must be an object" }]));
 }
+
+#[tokio::test]
+async fn a_request_ends_with_the_timeout_of_its_service() {
+    let router = Router::new().route("/slow", post(async || std::future::pending::<()>().await));
+    let request = Request::post("/slow").body(Body::empty()).unwrap();
+    let response = finish_within(router, Duration::from_millis(10)).oneshot(request).await.unwrap();
+    assert_eq!(
+        (response.status(), &response.headers()["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn an_optional_body_is_absent_or_json() {
+    let read = |request: Request<Body>| async {
+        let body = crate::extract::optional_json(request).await;
+        body.map(|body| body.map(|body| body.len())).map_err(|problem| problem.code())
+    };
+    assert_eq!(read(Request::post("/").body(Body::empty()).unwrap()).await, Ok(None));
+    assert_eq!(read(greet("{ }")).await, Ok(Some(3)));
+    assert_eq!(read(greet("{")).await, Err("malformed-json"));
+    assert_eq!(read(greet(" ")).await, Err("malformed-json"));
+    assert_eq!(read(Request::post("/").body("{}".into()).unwrap()).await, Err("unsupported-media-type"));
+}
