@@ -21,6 +21,13 @@ export interface ChatOptions {
   database?: Database;
 }
 
+/** A followed room, and the number of its users. */
+interface OpenRoom {
+  model: RoomModel;
+  uses: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
 /** The chat of a signed-in user. */
 export class Chat {
   readonly client: Boxroom;
@@ -32,7 +39,7 @@ export class Chat {
   readonly rooms: RoomList;
   readonly alarms: AlarmList;
   private readonly database: Database;
-  private readonly open = new Map<string, { model: RoomModel; uses: number; timer?: ReturnType<typeof setTimeout> }>();
+  private readonly open = new Map<string, OpenRoom>();
   private readonly stops: (() => void)[] = [];
   private connected = false;
   private stopped = false;
@@ -70,11 +77,7 @@ export class Chat {
     entry.uses -= 1;
     if (entry.uses > 0) return;
     clearTimeout(entry.timer);
-    entry.timer = setTimeout(() => {
-      this.open.delete(roomId);
-      entry.model.close();
-      this.check();
-    }, LINGER_MS);
+    this.leaveLater(roomId, entry);
   }
 
   /** The model of a followed room. */
@@ -99,6 +102,16 @@ export class Chat {
   /** Removes everything that is stored on this device, as at a sign-out. */
   async clear(): Promise<void> {
     await this.database.clear();
+  }
+
+  private leaveLater(roomId: string, entry: OpenRoom): void {
+    entry.timer = setTimeout(() => {
+      // Messages that are on their way are sent, also after the user has left the view.
+      if (entry.model.isSending) return this.leaveLater(roomId, entry);
+      this.open.delete(roomId);
+      entry.model.close();
+      this.check();
+    }, LINGER_MS);
   }
 
   private listen(): void {
