@@ -12,6 +12,17 @@ export type SessionState =
   | { kind: 'out'; ended: boolean }
   | { kind: 'in'; chat: Chat };
 
+/** A new user. */
+export interface Newcomer {
+  user_id: string;
+  nickname: string;
+  password: string;
+  /** The token of an invitation, if the installation demands one. */
+  invitation?: string;
+  /** The e-mail address that gets a link, if the installation confirms registrations. */
+  contact?: string;
+}
+
 /** The place of the tokens. Nothing is ever written to `localStorage`. */
 function storageOf(config: Config): { session: 'body' | 'cookie'; storage: SessionStorage } {
   if (config.session === 'tab') return { session: 'body', storage: webStorage(sessionStorage) };
@@ -69,9 +80,12 @@ export class PageSession {
     this.channel.postMessage(userId);
   }
 
-  async signUp(userId: string, nickname: string, password: string): Promise<void> {
-    await this.client.api.registerUser({ body: { user_id: userId, nickname, password } });
-    await this.signIn(userId, password);
+  /** Registers a user and signs in. Returns the end of the link's validity if the registration must be confirmed. */
+  async signUp(newcomer: Newcomer): Promise<{ confirmUntil: string } | undefined> {
+    const answer = await this.client.api.registerUser({ body: newcomer });
+    if ('expires_at' in answer) return { confirmUntil: answer.expires_at };
+    await this.signIn(newcomer.user_id, newcomer.password);
+    return undefined;
   }
 
   async signOut(): Promise<void> {
