@@ -15,6 +15,8 @@ const PROXY = '/command';
 interface Services {
   command_url: string;
   query_url: string;
+  /** The public key of Web Push, if there is one. */
+  web_push_key?: string;
 }
 
 /** The addresses: from the environment, or of the running `cargo xtask dev`. */
@@ -57,7 +59,7 @@ export function devServices(): Plugin {
       });
       server.middlewares.use(
         '/app/config.json',
-        config(({ query_url }) => ({ command_url: PROXY, query_url })),
+        config(({ query_url, web_push_key = null }) => ({ command_url: PROXY, query_url, web_push_key })),
       );
       server.middlewares.use(PROXY, (request, response) => void passOn(request, response));
     },

@@ -21,7 +21,7 @@ const AlarmsView = lazy(() => import('./views/alarms.js').then((view) => ({ defa
 const Confirmation = lazy(() => import('./views/confirmation.js').then((view) => ({ default: view.Confirmation })));
 const NewPassword = lazy(() => import('./views/new-password.js').then((view) => ({ default: view.NewPassword })));
 const SignUp = lazy(() => import('./views/sign-up.js').then((view) => ({ default: view.SignUp })));
-const SettingsView = lazy(() => import('./views/settings.js').then((view) => ({ default: view.SettingsView })));
+const SettingsView = lazy(() => import('./views/settings/settings.js').then((view) => ({ default: view.SettingsView })));
 
 /** The page. */
 export function App({ starting }: { starting: Promise<PageSession> }) {

@@ -4,6 +4,7 @@ import { Boxroom, tabsStorage, webStorage, type SessionStorage } from '@boxroom/
 import { indexedDatabase, memoryDatabase } from '@boxroom/client/store';
 import { Chat } from '@boxroom/react';
 import type { Config } from './config.js';
+import { BrowserPush } from './push.js';
 
 /** The state of the session. */
 export type SessionState =
@@ -33,10 +34,12 @@ function storageOf(config: Config): { session: 'body' | 'cookie'; storage: Sessi
 export class PageSession {
   state: SessionState = { kind: 'starting' };
   readonly client: Boxroom;
+  readonly push: BrowserPush;
   private readonly listeners = new Set<() => void>();
   private readonly channel = new BroadcastChannel('boxroom.user');
 
   constructor(config: Config) {
+    this.push = new BrowserPush(config.web_push_key ?? null);
     this.client = new Boxroom({
       commandUrl: config.command_url,
       queryUrl: config.query_url,
@@ -67,7 +70,7 @@ export class PageSession {
       return this.set({ kind: 'unreachable' });
     }
     try {
-      if (!(await this.client.isSignedIn())) return this.set({ kind: 'out', ended: false });
+      if (!(await this.client.isSignedIn())) return this.leave(false);
       await this.enter();
     } catch {
       this.set({ kind: 'unreachable' });
@@ -90,6 +93,7 @@ export class PageSession {
 
   async signOut(): Promise<void> {
     const { state } = this;
+    await this.push.leave();
     if (state.kind === 'in') await state.chat.clear().catch(() => {});
     await this.client.signOut().catch(() => {});
     this.leave(false);
@@ -100,6 +104,8 @@ export class PageSession {
   leave(ended: boolean): void {
     this.closeChat();
     this.set({ kind: 'out', ended });
+    // The session may have ended while no page was open.
+    void this.push.leave();
   }
 
   private async enter(): Promise<void> {
@@ -107,6 +113,7 @@ export class PageSession {
     const database = await indexedDatabase(`boxroom-${userId}`).catch(() => memoryDatabase());
     this.closeChat();
     this.set({ kind: 'in', chat: new Chat({ client: this.client, userId, database }) });
+    void this.push.start({ client: this.client, userId });
   }
 
   private closeChat(): void {
