@@ -12,6 +12,7 @@ import {
   options,
   PASSWORD,
   post,
+  readAll,
   register,
   request,
   say,
@@ -104,30 +105,11 @@ test('a user who was offline sees everything once and in order', async () => {
   await page.context().setOffline(false);
   await page.locator('.connection.is-live').waitFor();
   await page.locator('.message[data-message]', { hasText: 'written offline' }).waitFor();
-  const seen = new Set();
-  const all = [];
-  // Only visible rows are in the document: the list is read while it is scrolled.
-  await page.locator('.scroller').evaluate((box) => box.scrollTo(0, 0));
-  await until('all messages', async () => {
-    // At once: a row that leaves the document while rows are read one by one would be waited for.
-    const rows = await page
-      .locator('.message[data-message]')
-      .evaluateAll((found) => found.map((row) => [row.dataset.message, row.querySelector('.text').textContent]));
-    assert.equal(new Set(rows.map(([id]) => id)).size, rows.length, 'no row is there twice');
-    for (const [id, text] of rows) {
-      if (seen.has(id)) continue;
-      seen.add(id);
-      all.push([Number(id), text]);
-    }
-    // From the top again at the end: rows may come and go while they are read.
-    await page.locator('.scroller').evaluate((box) => {
-      const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
-      box.scrollTo(0, isAtEnd ? 0 : box.scrollTop + 300);
-    });
-    return all.length >= 32;
-  });
-  const sorted = all.sort(([a], [b]) => a - b).map(([, text]) => text);
-  assert.deepEqual(sorted, ['before', ...expected, 'written offline']);
+  const all = await readAll(page, expected.length + 2);
+  assert.deepEqual(
+    all.map(({ text }) => text),
+    ['before', ...expected, 'written offline'],
+  );
   noProblems(page);
   await close(page);
 });

@@ -167,6 +167,31 @@ export async function say(page, text) {
 /** The texts of the messages that the page shows, without drafts. */
 export const texts = (page) => page.locator('.message[data-message] .text').allTextContents();
 
+/**
+ * Reads all messages of a conversation from the top, in order, as `{id, text}`. Waits until there are `count`. Fails if
+ * a message is shown twice.
+ */
+export async function readAll(page, count) {
+  const found = new Map();
+  // Only visible rows are in the document: the list is read while it is scrolled.
+  await page.locator('.scroller').evaluate((box) => box.scrollTo(0, 0));
+  await until(`${count} messages`, async () => {
+    // At once: a row that leaves the document while rows are read one by one would be waited for.
+    const rows = await page
+      .locator('.message[data-message]')
+      .evaluateAll((shown) => shown.map((row) => [row.dataset.message, row.querySelector('.text').textContent]));
+    assert.equal(new Set(rows.map(([id]) => id)).size, rows.length, 'no row is there twice');
+    for (const [id, text] of rows) found.set(id, text);
+    // From the top again at the end: rows may come and go while they are read.
+    await page.locator('.scroller').evaluate((box) => {
+      const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
+      box.scrollTo(0, isAtEnd ? 0 : box.scrollTop + 300);
+    });
+    return found.size >= count;
+  });
+  return [...found].map(([id, text]) => ({ id, text })).sort((a, b) => Number(a.id) - Number(b.id));
+}
+
 /** Waits until a condition holds. */
 export async function until(what, condition) {
   const deadline = Date.now() + TIMEOUT_MS;
