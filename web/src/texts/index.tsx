@@ -40,7 +40,7 @@ export function wordsOf(language: Language, set: (language: Language) => void): 
   const rules = new Intl.PluralRules(language);
   const numbers = new Intl.NumberFormat(language);
   const fill = (text: string, values: Values = {}) =>
-    text.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
+    text.replace(/\{(\w+)\}/g, (place, name: string) => isolated(String(values[name] ?? place)));
   return {
     language,
     t: (key, values) => fill(texts[key], values),
@@ -51,6 +51,11 @@ export function wordsOf(language: Language, set: (language: Language) => void): 
     has: (key): key is TextKey => typeof (texts as Record<string, unknown>)[key] === 'string',
     set,
   };
+}
+
+/** Returns the text such that letters from right to left do not change the order of the words around it. */
+function isolated(text: string): string {
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
 }
 
 const Context = createContext<Words | undefined>(undefined);
