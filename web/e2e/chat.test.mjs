@@ -239,15 +239,54 @@ test('texts are never HTML, and doubtful links ask first', async () => {
   await link.waitFor();
   assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
   assert.equal(await page.locator('.text img').count(), 0);
-  await page.getByRole('link', { name: 'https://xn--pypal-4ve.com/' }).click();
+  await page.getByRole('button', { name: 'https://xn--pypal-4ve.com/' }).click();
   await page.getByRole('heading', { name: 'Open this link?' }).waitFor();
   await page.getByRole('dialog').getByText('xn--pypal-4ve.com').waitFor();
   await page.keyboard.press('Escape');
+  const doubtful = [
+    ['https://ex\u0430mple.org/', 'xn--exmple-4nf.org'],
+    ['https://example.org@evil.example/', 'evil.example'],
+    ['https://\uff45xample.org/', 'example.org'],
+    ['https://2130706433/', '127.0.0.1'],
+    ['https://example.org/\u200bmenu', 'example.org'],
+  ];
+  for (const [address, host] of doubtful) {
+    await post(room, ana, address);
+    await page.getByRole('button', { name: address, exact: true }).click();
+    await page.locator('dialog .host', { hasText: host }).waitFor();
+    await page.keyboard.press('Escape');
+  }
+  await post(room, ana, 'HTTPS://Example.org:8443/a_(b)?c=d. or (http://127.0.0.1:80/)');
+  await page.getByRole('link', { name: 'HTTPS://Example.org:8443/a_(b)?c=d', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'http://127.0.0.1:80/', exact: true }).waitFor();
   // A blocked author is collapsed, and shown on demand.
   await request('command', 'PUT', `/users/me/blocks/${ana.id}`, { token: ben.token });
-  await page.getByText('A message of a blocked user.').waitFor();
-  await page.getByRole('button', { name: 'Show it' }).click();
+  await page.getByText('A message of a blocked user.').first().waitFor();
+  await page.getByRole('button', { name: 'Show it' }).first().click();
   await link.waitFor();
+  noProblems(page);
+  await close(page);
+});
+
+test('a few emoji are large, and typing needs no click on a desktop', async () => {
+  const ana = await register('ana');
+  const room = await openRoom(ana);
+  const page = await open(browser, { wide: true });
+  await page.locator('input[name=username]:focus').waitFor();
+  await page.keyboard.type(ana.id);
+  assert.equal(await page.getByLabel('Sign-in name').inputValue(), ana.id);
+  await signIn(page, ana);
+  await page.locator('.room-entry').first().click();
+  await page.locator('textarea:focus').waitFor();
+  const family = '👨‍👩‍👧‍👦';
+  const large = ['🍕', '👍🏽 🇰🇷', `🏴󠁧󠁢󠁥󠁮󠁧󠁿${family}❤️‍🔥`, '1️⃣'];
+  const small = ['🍕🍕🍕🍕', '12', 'ok 🍕', '©'];
+  for (const text of [...large, ...small]) {
+    await page.keyboard.insertText(text);
+    await page.keyboard.press('Enter');
+    await page.locator('.message[data-message]').last().getByText(text, { exact: true }).waitFor();
+  }
+  assert.deepEqual(await page.locator('.text.is-emoji').allTextContents(), large);
   noProblems(page);
   await close(page);
 });

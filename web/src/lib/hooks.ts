@@ -28,6 +28,11 @@ export function useMedia(query: string): boolean {
   return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
 
+/** Returns true if the device has a mouse, and so a keyboard that covers nothing. */
+export function hasPointer(): boolean {
+  return matchMedia('(pointer: fine)').matches;
+}
+
 /** Returns true on wide screens. */
 export function useIsWide(): boolean {
   return useMedia('(min-width: 56rem)');

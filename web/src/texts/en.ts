@@ -85,6 +85,7 @@ export const en = {
   zoom_out: 'Zoom out',
   legend_free: 'Free',
   legend_used: 'In use',
+  box: 'Box',
   box_free: 'Free',
   box_in_use: 'In use',
   box_out_of_service: 'Out of service',

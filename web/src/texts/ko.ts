@@ -88,6 +88,7 @@ export const ko: Texts = {
   zoom_out: '축소',
   legend_free: '비어 있음',
   legend_used: '사용 중',
+  box: '배달함',
   box_free: '비어 있음',
   box_in_use: '사용 중',
   box_out_of_service: '이용 불가',
