@@ -41,6 +41,8 @@ for (const wide of [false, true]) {
       };
       await at('sign-in', '#/sign-in', '.door');
       await at('sign-up', '#/sign-up', '.door');
+      await at('confirm', '#/confirm?token=none', '.door');
+      await at('new-password', '#/new-password', '.door');
       await page.goto(`${options.page_url}#/sign-in`);
       await signIn(page, ana);
       const zip = (await request('query', 'GET', `/boxes/${room.split('.')[0]}`, { token: ana.token })).zip_code;

@@ -225,6 +225,27 @@ test('a message that is being sent survives a reload, and is stored once', async
   await close(page);
 });
 
+test('a message that was written offline is sent by the next page, whichever view it shows', async () => {
+  const ana = await register('ana');
+  const room = await openRoom(ana);
+  const page = await openAt(browser, ana, room);
+  const context = page.context();
+  await context.setOffline(true);
+  await page.locator('.connection.is-offline').waitFor();
+  await say(page, 'written offline');
+  await page.locator('.message[data-draft=sending]').waitFor();
+  await page.close();
+  await context.setOffline(false);
+  const next = await context.newPage();
+  await next.goto(`${options.page_url}#/settings`);
+  await until('the message', async () => {
+    const { items } = await request('query', 'GET', `/rooms/${room}/messages`, { token: ana.token });
+    return items.length === 1 && items[0].body === 'written offline';
+  });
+  noProblems(page);
+  await context.close();
+});
+
 test('texts are never HTML, and doubtful links ask first', async () => {
   const [ana, ben] = await Promise.all([register('ana'), register('ben')]);
   const room = await openRoom(ana);

@@ -38,8 +38,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-/** Shows a room of the service with all hooks. */
-async function show(context: TestContext, service: Service, database?: Database): Promise<Shown> {
+/** A chat with the service. */
+function chatOf(service: Service, database?: Database) {
   const client = new Boxroom({
     commandUrl: 'http://boxroom.test',
     queryUrl: 'http://boxroom.test',
@@ -47,7 +47,12 @@ async function show(context: TestContext, service: Service, database?: Database)
     fetch: service.fetch,
     live: { WebSocket: service.WebSocket, longestDelayMs: 10 },
   });
-  const chat = new hooks.Chat({ client, userId: 'ana', ...(database ? { database } : {}) });
+  return new hooks.Chat({ client, userId: 'ana', ...(database ? { database } : {}) });
+}
+
+/** Shows a room of the service with all hooks. */
+async function show(context: TestContext, service: Service, database?: Database): Promise<Shown> {
+  const chat = chatOf(service, database);
   const shown = {} as Shown;
   function Room() {
     shown.state = {
@@ -142,6 +147,18 @@ test('a message that an earlier page has stored is no draft any more', async (co
   const shown = await show(context, service, database);
   await until('no draft', () => shown.state.messages.drafts.length === 0 && service.posts.length === 0);
   assert.deepEqual([bodies(shown.state), await database.drafts(ROOM_ID)], [['hello'], []]);
+});
+
+test('a message of an earlier page is sent, also if its room is not shown', async (context) => {
+  const service = new Service();
+  const database = memoryDatabase();
+  const draft = { key: 'earlier', room_id: ROOM_ID, body: 'hello', reply_to: undefined, created_at: Date.now() };
+  await database.apply(ROOM_ID, { drafts: [{ ...draft, after_v: 3, state: 'sending' }] });
+  const chat = chatOf(service, database);
+  context.after(() => chat.close());
+  await until('the message', () => service.messages.some(({ body }) => body === 'hello'));
+  await until('the room is left', () => chat.room(ROOM_ID) === undefined);
+  assert.deepEqual(await database.drafts(ROOM_ID), []);
 });
 
 test('a message is sent also if the user leaves the room at once', async (context) => {

@@ -43,6 +43,7 @@ export class Chat {
   private readonly stops: (() => void)[] = [];
   private connected = false;
   private stopped = false;
+  private closed = false;
 
   constructor({ client, userId, database = memoryDatabase() }: ChatOptions) {
     this.client = client;
@@ -53,6 +54,12 @@ export class Chat {
     this.alarms = new AlarmList(client, this.names);
     this.listen();
     client.live.connect();
+    const stop = this.rooms.state.subscribe(() => {
+      if (this.rooms.state.get().status !== 'ready') return;
+      stop();
+      void this.sendDrafts();
+    });
+    this.stops.push(stop);
     void this.rooms.reload();
     void this.alarms.reload();
   }
@@ -87,6 +94,7 @@ export class Chat {
 
   /** Stops everything, and closes the live connection. */
   close(): void {
+    this.closed = true;
     for (const stop of this.stops) stop();
     for (const { model, timer } of this.open.values()) {
       clearTimeout(timer);
@@ -102,6 +110,17 @@ export class Chat {
   /** Removes everything that is stored on this device, as at a sign-out. */
   async clear(): Promise<void> {
     await this.database.clear();
+  }
+
+  /** Sends what an earlier page has not sent, also in rooms that are not shown. */
+  private async sendDrafts(): Promise<void> {
+    for (const { room_id, status } of this.rooms.state.get().rooms) {
+      const drafts = status === 'open' ? await this.database.drafts(room_id).catch(() => []) : [];
+      if (this.closed) return;
+      if (!drafts.some(({ state }) => state === 'sending')) continue;
+      this.acquire(room_id);
+      this.release(room_id);
+    }
   }
 
   private leaveLater(roomId: string, entry: OpenRoom): void {

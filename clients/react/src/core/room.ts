@@ -199,7 +199,7 @@ export class RoomModel {
 
   /** Returns true while messages are on their way. */
   get isSending(): boolean {
-    return this.state.get().status === 'ready' && this.outbox.drafts.some(({ state }) => state === 'sending');
+    return this.state.get().status !== 'failed' && this.outbox.drafts.some(({ state }) => state === 'sending');
   }
 
   /** Sends a message. It is shown at once as a draft. */
