@@ -18,6 +18,7 @@ const BoxView = lazy(() => import('./views/box.js').then((view) => ({ default: v
 const JoinView = lazy(() => import('./views/join.js').then((view) => ({ default: view.JoinView })));
 const RoomView = lazy(() => import('./views/room/room.js').then((view) => ({ default: view.RoomView })));
 const AlarmsView = lazy(() => import('./views/alarms.js').then((view) => ({ default: view.AlarmsView })));
+const Operator = lazy(() => import('./operator/operator.js').then((page) => ({ default: page.Operator })));
 const SettingsView = lazy(() => import('./views/settings.js').then((view) => ({ default: view.SettingsView })));
 
 /** The page. */
@@ -42,7 +43,9 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
   const wanted = useRef<Route>(undefined);
   useEffect(() => {
     const isAtDoor = route.name === 'sign-in' || route.name === 'sign-up';
-    if (state.kind === 'out' && !isAtDoor) {
+    if (state.kind === 'staff' && route.name !== 'operator') {
+      go({ name: 'operator', path: '' }, true);
+    } else if (state.kind === 'out' && !isAtDoor && route.name !== 'operator') {
       wanted.current = route;
       go({ name: 'sign-in' }, true);
     } else if (state.kind === 'in' && isAtDoor) {
@@ -61,9 +64,13 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
           </button>
         </Splash>
       );
+    case 'staff':
+      return <Operator session={session} state={state} path={route.name === 'operator' ? route.path : ''} />;
     case 'out':
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
       return route.name === 'sign-up' ? <SignUp session={session} /> : <SignIn session={session} ended={state.ended} />;
     case 'in':
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
       return (
         <BoxroomProvider key={state.chat.userId} chat={state.chat}>
           <Shell session={session} route={route} />

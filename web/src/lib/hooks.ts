@@ -34,7 +34,7 @@ export function useIsWide(): boolean {
 }
 
 /** Runs one request at a time. Its problem is `error`, or a toast with `isToasted`. */
-export function useAction(isToasted = false) {
+export function useAction(isToasted = false, describe?: (problem: unknown) => string) {
   const words = useWords();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
@@ -48,7 +48,7 @@ export function useAction(isToasted = false) {
       await work();
       return true;
     } catch (problem) {
-      const text = problemText(problem, words);
+      const text = describe?.(problem) ?? problemText(problem, words);
       if (isToasted) toast(text);
       else setError(text);
       return false;

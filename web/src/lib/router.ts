@@ -7,7 +7,9 @@ export type Route =
   | { name: 'sign-in' | 'sign-up' | 'boxes' | 'lobby' | 'rooms' | 'alarms' | 'settings' }
   | { name: 'box'; box: string }
   | { name: 'room'; room: string; message?: string }
-  | { name: 'join'; room: string; invitation?: string };
+  | { name: 'join'; room: string; invitation?: string }
+  /** The page of operators and moderators; the path is one of its views. */
+  | { name: 'operator'; path: string };
 
 const PLAIN = ['sign-in', 'sign-up', 'boxes', 'lobby', 'rooms', 'alarms', 'settings'] as const;
 
@@ -25,6 +27,7 @@ export function parseRoute(hash: string): Route {
     const invitation = params.get('invitation');
     return { name, room: id, ...(invitation ? { invitation } : {}) };
   }
+  if (name === 'operator') return { name, path: hash.replace(/^#\/?operator\/?/, '') };
   return { name: PLAIN.find((plain) => plain === name) ?? 'rooms' };
 }
 
@@ -39,6 +42,8 @@ export function hrefOf(route: Route): string {
       return `#/join/${encodeURIComponent(route.room)}${
         route.invitation ? `?invitation=${encodeURIComponent(route.invitation)}` : ''
       }`;
+    case 'operator':
+      return `#/operator/${route.path}`;
     default:
       return `#/${route.name}`;
   }

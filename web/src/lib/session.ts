@@ -1,8 +1,9 @@
 /** The session of the page: who is signed in, in all tabs. */
 
-import { Boxroom, tabsStorage, webStorage, type SessionStorage } from '@boxroom/client';
+import { Boxroom, Problem, tabsStorage, webStorage, type SessionStorage } from '@boxroom/client';
 import { indexedDatabase, memoryDatabase } from '@boxroom/client/store';
 import { Chat } from '@boxroom/react';
+import { claimsOf, isStaffRole, type StaffRole } from './claims.js';
 import type { Config } from './config.js';
 
 /** The state of the session. */
@@ -10,7 +11,17 @@ export type SessionState =
   | { kind: 'starting' }
   | { kind: 'unreachable' }
   | { kind: 'out'; ended: boolean }
-  | { kind: 'in'; chat: Chat };
+  | { kind: 'in'; chat: Chat }
+  | { kind: 'staff'; staff: Staff };
+
+/** An operator or a moderator. */
+export interface Staff {
+  userId: string;
+  role: StaffRole;
+  client: Boxroom;
+  /** True with a token that was printed: there is no session behind it. */
+  isPrinted: boolean;
+}
 
 /** The place of the tokens. Nothing is ever written to `localStorage`. */
 function storageOf(config: Config): { session: 'body' | 'cookie'; storage: SessionStorage } {
@@ -25,7 +36,7 @@ export class PageSession {
   private readonly listeners = new Set<() => void>();
   private readonly channel = new BroadcastChannel('boxroom.user');
 
-  constructor(config: Config) {
+  constructor(private readonly config: Config) {
     this.client = new Boxroom({
       commandUrl: config.command_url,
       queryUrl: config.query_url,
@@ -34,9 +45,17 @@ export class PageSession {
     });
     // Another tab has signed in or out: this one follows.
     this.channel.onmessage = ({ data }: { data: string | null }) => {
-      const user = this.state.kind === 'in' ? this.state.chat.userId : null;
+      const { state } = this;
+      // A printed token belongs to this tab alone.
+      if (state.kind === 'staff' && state.staff.isPrinted) return;
+      const user = state.kind === 'in' ? state.chat.userId : state.kind === 'staff' ? state.staff.userId : null;
       if (data !== user) void this.start();
     };
+  }
+
+  /** The address of the operator-gateway; null if there is none. */
+  get operatorUrl(): string | null {
+    return this.config.operator_url ?? null;
   }
 
   readonly get = () => this.state;
@@ -69,6 +88,26 @@ export class PageSession {
     this.channel.postMessage(userId);
   }
 
+  /** Uses a token that `boxroomctl token` has printed. It is kept in the memory of this tab. */
+  async usePrinted(token: string): Promise<void> {
+    const { sub: userId, role } = claimsOf(token);
+    if (!isStaffRole(role)) throw new Problem(403, 'forbidden', 'Forbidden', `role ${role}`, undefined, 0, []);
+    let isUsed = false;
+    const client = new Boxroom({
+      commandUrl: this.config.command_url,
+      queryUrl: this.config.query_url,
+      tokens: (old) => {
+        // It was refused, and there is no other.
+        if (old !== undefined && isUsed) this.leave(true);
+        return token;
+      },
+    });
+    await client.api.listFilters({ limit: 1 });
+    isUsed = true;
+    this.closeChat();
+    this.set({ kind: 'staff', staff: { userId, role, client, isPrinted: true } });
+  }
+
   async signUp(userId: string, nickname: string, password: string): Promise<void> {
     await this.client.api.registerUser({ body: { user_id: userId, nickname, password } });
     await this.signIn(userId, password);
@@ -76,6 +115,7 @@ export class PageSession {
 
   async signOut(): Promise<void> {
     const { state } = this;
+    if (state.kind === 'staff' && state.staff.isPrinted) return this.start();
     if (state.kind === 'in') await state.chat.clear().catch(() => {});
     await this.client.signOut().catch(() => {});
     this.leave(false);
@@ -89,6 +129,11 @@ export class PageSession {
   }
 
   private async enter(): Promise<void> {
+    const { sub, role } = claimsOf(await this.client.accessToken());
+    if (isStaffRole(role)) {
+      this.closeChat();
+      return this.set({ kind: 'staff', staff: { userId: sub, role, client: this.client, isPrinted: false } });
+    }
     const { user_id: userId } = await this.client.api.showMe();
     const database = await indexedDatabase(`boxroom-${userId}`).catch(() => memoryDatabase());
     this.closeChat();

@@ -22,21 +22,27 @@ const ALL: Record<Language, Texts> = { en, ko };
 /** Values for the places in braces. */
 export type Values = Readonly<Record<string, string | number>>;
 
-/** The functions of a language. */
-export interface Words {
+/** The functions of a language for texts with keys `T`, and for those with a number with keys `N`. */
+export interface Lookup<T extends string, N extends string> {
   language: Language;
   /** A text. */
-  t: (key: TextKey, values?: Values) => string;
+  t: (key: T, values?: Values) => string;
   /** A text with a number, which is also the place `{count}`. */
-  n: (key: CountKey, count: number, values?: Values) => string;
+  n: (key: N, count: number, values?: Values) => string;
   /** Returns true if there is a text of this key. */
-  has: (key: string) => key is TextKey;
+  has: (key: string) => key is T;
+}
+
+/** The functions of a language. */
+export interface Words extends Lookup<TextKey, CountKey> {
   set: (language: Language) => void;
 }
 
-/** Returns the functions of a language. */
-export function wordsOf(language: Language, set: (language: Language) => void): Words {
-  const texts = ALL[language];
+/** Returns the functions of a language for some texts. */
+export function lookup<T extends string, N extends string>(
+  language: Language,
+  texts: Readonly<Record<T, string> & Record<N, Forms>>,
+): Lookup<T, N> {
   const rules = new Intl.PluralRules(language);
   const numbers = new Intl.NumberFormat(language);
   const fill = (text: string, values: Values = {}) =>
@@ -48,8 +54,7 @@ export function wordsOf(language: Language, set: (language: Language) => void): 
       const forms: Forms = texts[key];
       return fill(forms[rules.select(count)] ?? forms.other, { count: numbers.format(count), ...values });
     },
-    has: (key): key is TextKey => typeof (texts as Record<string, unknown>)[key] === 'string',
-    set,
+    has: (key): key is T => typeof (texts as Record<string, unknown>)[key] === 'string',
   };
 }
 
@@ -60,10 +65,11 @@ export function WordsProvider({ children }: { children: ReactNode }) {
   const [current, setCurrent] = useState(language);
   const words = useMemo(() => {
     document.documentElement.lang = current;
-    return wordsOf(current, (next) => {
+    const set = (next: Language) => {
       setLanguage(next);
       setCurrent(next);
-    });
+    };
+    return { ...lookup<TextKey, CountKey>(current, ALL[current]), set };
   }, [current]);
   return <Context.Provider value={words}>{children}</Context.Provider>;
 }

@@ -1,0 +1,409 @@
+/** Parts of the operators' views. */
+
+import { uuidv7, type RequestOptions } from '@boxroom/client';
+import { useId, useState, type FormEvent, type ReactNode } from 'react';
+import { useTitle } from '../lib/hooks.js';
+import { dateTimeOf } from '../lib/time.js';
+import { useWords } from '../texts/index.js';
+import { Dialog, Empty, Field, FormError, IconButton, Icon, Loading, type IconName } from '../ui/parts.js';
+import { toast } from '../ui/toasts.js';
+import { useTexts } from './context.js';
+import { useProblemText, useTask } from './hooks.js';
+
+/** A view: its title, its actions and its content. */
+export function View({
+  title,
+  back,
+  actions,
+  children,
+}: {
+  title: string;
+  /** The address of the list above. */
+  back?: string;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  const { t } = useWords();
+  useTitle(title);
+  return (
+    <div className="ops-view">
+      <header className="ops-head">
+        {back && (
+          <a className="icon-button" href={back} aria-label={t('back')} title={t('back')}>
+            <Icon name="back" />
+          </a>
+        )}
+        <h1>{title}</h1>
+        {actions && <div className="ops-actions">{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+/** A part of a view with a title. */
+export function Section({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
+  const id = useId();
+  return (
+    <section className="ops-section" aria-labelledby={id}>
+      <header className="ops-section-head">
+        <h2 id={id}>{title}</h2>
+        {actions && <div className="ops-actions">{actions}</div>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** The content of a read: the mark of loading, its error, or the data with a note that they are old. */
+export function Loaded<T>({
+  read,
+  children,
+}: {
+  read: { data: T | undefined; error: unknown; reload: () => void };
+  children: (data: T) => ReactNode;
+}) {
+  const { t } = useWords();
+  const describe = useProblemText();
+  const failure = read.error !== undefined && (
+    <div className="ops-failure" role="alert">
+      <p className="form-error">{describe(read.error)}</p>
+      <button type="button" className="button small" onClick={read.reload}>
+        {t('retry')}
+      </button>
+    </div>
+  );
+  if (read.data === undefined) return failure || <Loading />;
+  return (
+    <>
+      {failure}
+      {children(read.data)}
+    </>
+  );
+}
+
+/** A list that is read page by page. */
+export function Listed<T>({
+  pages,
+  label,
+  empty,
+  icon,
+  children,
+}: {
+  pages: {
+    items: T[] | undefined;
+    error: unknown;
+    next: string | null | undefined;
+    more: { busy: boolean; error: string | undefined; load: () => void };
+    reload: () => void;
+  };
+  label: string;
+  empty: string;
+  icon: IconName;
+  children: (item: T) => ReactNode;
+}) {
+  const { t } = useWords();
+  return (
+    <Loaded read={{ data: pages.items, error: pages.error, reload: pages.reload }}>
+      {(items) =>
+        items.length === 0 ? (
+          <Empty icon={icon} text={empty} />
+        ) : (
+          <>
+            <ul className="ops-list" aria-label={label}>
+              {items.map(children)}
+            </ul>
+            <FormError text={pages.more.error} />
+            {pages.next && (
+              <button type="button" className="button" disabled={pages.more.busy} onClick={pages.more.load}>
+                {t('more')}
+              </button>
+            )}
+          </>
+        )
+      }
+    </Loaded>
+  );
+}
+
+/** An entry of a list that leads to a view. */
+export function Entry({
+  href,
+  title,
+  end,
+  children,
+}: {
+  href: string;
+  title: ReactNode;
+  end?: ReactNode;
+  children?: ReactNode;
+}) {
+  return (
+    <li>
+      <a className="ops-entry" href={href}>
+        <span className="ops-entry-text">
+          <span className="ops-entry-title">{title}</span>
+          {children && <span className="small quiet">{children}</span>}
+        </span>
+        {end && <span className="ops-entry-end">{end}</span>}
+      </a>
+    </li>
+  );
+}
+
+/** A state in a word. */
+export function Mark({ tone, children }: { tone: 'good' | 'warn' | 'bad' | 'plain'; children: ReactNode }) {
+  return <span className={`ops-mark is-${tone}`}>{children}</span>;
+}
+
+/** Names and their values. Undefined values are left out. */
+export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
+  const shown = facts.filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return (
+    <dl className="ops-facts">
+      {shown.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** A time. */
+export function Moment({ at }: { at: string }) {
+  const { language } = useWords();
+  return (
+    <time dateTime={at} title={at}>
+      {dateTimeOf(language, at)}
+    </time>
+  );
+}
+
+/** A table that scrolls by itself on narrow screens. */
+export function Table({ label, heads, children }: { label: string; heads: readonly string[]; children: ReactNode }) {
+  return (
+    <div className="ops-table" role="region" aria-label={label} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A choice of one of several lists. */
+export function Tabs<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: T;
+  options: readonly (readonly [T, string])[];
+  onChange: (value: T) => void;
+}) {
+  return (
+    <div className="ops-tabs" role="group" aria-label={label}>
+      {options.map(([key, text]) => (
+        <button key={key} type="button" aria-pressed={key === value} onClick={() => onChange(key)}>
+          {text}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** A field of several lines. */
+export function LongField({
+  label,
+  hint,
+  ...rest
+}: { label: string; hint?: string } & React.TextareaHTMLAttributes<HTMLTextAreaElement>) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <textarea id={id} rows={3} {...(hint ? { 'aria-describedby': `${id}-hint` } : {})} {...rest} />
+      {hint && (
+        <p className="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A secret that is shown once. */
+export function Secret({ label, hint, value }: { label: string; hint: string; value: string }) {
+  const { t } = useWords();
+  return (
+    <div className="stack">
+      <div className="row bottom">
+        <Field className="grow" label={label} hint={hint} readOnly value={value} onFocus={(event) => event.target.select()} />
+      </div>
+      <button
+        type="button"
+        className="button"
+        onClick={() => void navigator.clipboard.writeText(value).then(() => toast(t('copied')))}
+      >
+        {t('copy')}
+      </button>
+    </div>
+  );
+}
+
+/** A dialog that carries out a request. It stays open with the problem if there is one. */
+export function TaskDialog({
+  title,
+  action,
+  done,
+  onRun,
+  onClose,
+  isDanger = false,
+  isDisabled = false,
+  children,
+}: {
+  title: string;
+  action: string;
+  /** The note after success. */
+  done?: string;
+  /** Receives the options of one command: a repeat after a failure has the same key. */
+  onRun: (options: RequestOptions) => Promise<unknown>;
+  onClose: () => void;
+  isDanger?: boolean;
+  isDisabled?: boolean;
+  children?: ReactNode;
+}) {
+  const { t } = useWords();
+  const { busy, error, run } = useTask();
+  const [idempotencyKey] = useState(() => uuidv7());
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (await run(() => onRun({ idempotencyKey }))) {
+      if (done) toast(done);
+      onClose();
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose} className="narrow">
+      <form onSubmit={(event) => void submit(event)}>
+        {children}
+        <FormError text={error} />
+        <div className="row end">
+          <button type="button" className="button" onClick={onClose}>
+            {t('cancel')}
+          </button>
+          <button className={isDanger ? 'button danger' : 'button primary'} disabled={busy || isDisabled}>
+            {action}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+/** A dialog for an action that is hard to undo. It names the object, and asks for a reason. */
+export function ReasonDialog({
+  title,
+  lead,
+  action,
+  done,
+  typed,
+  onRun,
+  onClose,
+  children,
+}: {
+  title: string;
+  lead?: string;
+  action: string;
+  done: string;
+  /** A text that must be typed before the action. */
+  typed?: string;
+  onRun: (reason: string, options: RequestOptions) => Promise<unknown>;
+  onClose: () => void;
+  children?: ReactNode;
+}) {
+  const { t } = useTexts();
+  const [reason, setReason] = useState('');
+  const [written, setWritten] = useState('');
+  return (
+    <TaskDialog
+      title={title}
+      action={action}
+      done={done}
+      isDanger
+      isDisabled={typed !== undefined && written.trim() !== typed}
+      onRun={(options) => onRun(reason.trim(), options)}
+      onClose={onClose}
+    >
+      {lead && <p>{lead}</p>}
+      {children}
+      <Field
+        label={t('reason')}
+        hint={t('reason_hint')}
+        required
+        maxLength={200}
+        value={reason}
+        onChange={(event) => setReason(event.target.value)}
+      />
+      {typed !== undefined && (
+        <Field
+          label={t('type_to_confirm', { text: typed })}
+          required
+          autoCapitalize="none"
+          autoComplete="off"
+          spellCheck={false}
+          value={written}
+          onChange={(event) => setWritten(event.target.value)}
+        />
+      )}
+    </TaskDialog>
+  );
+}
+
+/** A button that opens a dialog. */
+export function Opener({
+  label,
+  isDanger = false,
+  isPrimary = false,
+  isSmall = true,
+  name,
+  icon,
+  children,
+}: {
+  label: string;
+  isDanger?: boolean;
+  isPrimary?: boolean;
+  isSmall?: boolean;
+  /** A longer name for readers of the screen. */
+  name?: string;
+  icon?: IconName;
+  children: (close: () => void) => ReactNode;
+}) {
+  const [isOpen, setOpen] = useState(false);
+  const look = isDanger ? 'danger' : isPrimary ? 'primary' : '';
+  const open = () => setOpen(true);
+  return (
+    <>
+      {icon ? (
+        <IconButton icon={icon} label={label} onClick={open} />
+      ) : (
+        <button type="button" className={`button ${isSmall ? 'small' : ''} ${look}`} aria-label={name} onClick={open}>
+          {label}
+        </button>
+      )}
+      {isOpen && children(() => setOpen(false))}
+    </>
+  );
+}
