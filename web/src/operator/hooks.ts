@@ -10,7 +10,7 @@ import { useTexts } from './context.js';
 import { refusalOf } from './gateway.js';
 
 /** The interval in which lists are read again, in milliseconds. */
-export const LIST_MS = 10_000;
+export const LIST_MS = 5000;
 
 /** Returns a function that describes problems to operators: with the detail of the service. */
 export function useProblemText(): (error: unknown) => string {

@@ -49,7 +49,6 @@ export function UsersView() {
         <form
           className="row bottom"
           role="search"
-          aria-label={t('find_nickname')}
           onSubmit={(event: FormEvent) => {
             event.preventDefault();
             setNickname(written.trim());
