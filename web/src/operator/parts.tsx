@@ -184,7 +184,7 @@ export function Moment({ at }: { at: string }) {
 /** A table that scrolls by itself on narrow screens. */
 export function Table({ label, heads, children }: { label: string; heads: readonly string[]; children: ReactNode }) {
   return (
-    <div className="ops-table" role="region" aria-label={label} tabIndex={0}>
+    <div className="ops-table" role="group" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
