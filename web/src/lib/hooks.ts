@@ -33,8 +33,8 @@ export function useIsWide(): boolean {
   return useMedia('(min-width: 56rem)');
 }
 
-/** Runs one request at a time. Its problem is `error`, or a toast with `isToasted`. */
-export function useAction(isToasted = false, describe?: (problem: unknown) => string) {
+/** Runs one request at a time. Its problem is `error`, or a toast with `isToasted`. `describe` has texts of its own. */
+export function useAction(isToasted = false, describe?: (problem: unknown) => string | undefined) {
   const words = useWords();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();

@@ -97,8 +97,8 @@ export class PageSession {
       commandUrl: this.config.command_url,
       queryUrl: this.config.query_url,
       tokens: (old) => {
-        // It was refused, and there is no other.
-        if (old !== undefined && isUsed) this.leave(true);
+        // It was refused, and there is no other. A session of a user is not touched.
+        if (old !== undefined && isUsed) this.set({ kind: 'out', ended: true });
         return token;
       },
     });

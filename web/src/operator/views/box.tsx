@@ -4,6 +4,7 @@ import type { QueryComponents } from '@boxroom/client';
 import { useState, type FormEvent } from 'react';
 import { Dialog, Field, FormError } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { newSecret } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
 import { Facts, Loaded, Moment, Opener, ReasonDialog, Secret, Section, TaskDialog, View } from '../parts.js';
 import { at } from '../routes.js';
@@ -155,12 +156,6 @@ function Actions({ box, onChange }: { box: Box; onChange: () => void }) {
       )}
     </Section>
   );
-}
-
-/** Returns a random secret of 64 characters. */
-function newSecret(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function PrivateUsers({ box, onChange }: { box: Box; onChange: () => void }) {

@@ -5,11 +5,12 @@ import { useState } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Choice, Field, FormError } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { endOf, type Span } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
 import { Facts, Loaded, LongField, Mark, Moment, Opener, Section, TaskDialog, View } from '../parts.js';
 import { at } from '../routes.js';
 import { categoryText } from './reports.js';
-import { endOf, SuspensionEnd, type Span } from './suspension.js';
+import { SuspensionEnd } from './suspension.js';
 
 type Report = QueryComponents['schemas']['ReportView'];
 type Action = CommandComponents['schemas']['ReportAction'];

@@ -3,8 +3,9 @@
 import { Problem, type QueryComponents } from '@boxroom/client';
 import { useState, type FormEvent } from 'react';
 import { useWords } from '../../texts/index.js';
-import { Field } from '../../ui/parts.js';
+import { Dialog, Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { endOf, type Span } from '../forms.js';
 import { LIST_MS, usePages, useRead } from '../hooks.js';
 import {
   Entry,
@@ -20,9 +21,8 @@ import {
   Tabs,
   View,
 } from '../parts.js';
-import { Dialog } from '../../ui/parts.js';
 import { at, goTo } from '../routes.js';
-import { endOf, SuspensionEnd, type Span } from './suspension.js';
+import { SuspensionEnd } from './suspension.js';
 
 type User = QueryComponents['schemas']['ModeratedUserView'];
 type State = 'all' | 'active' | 'suspended' | 'erased';
@@ -299,5 +299,5 @@ function PasswordReset({ id }: { id: string }) {
 
 /** Returns the address at which the user sets a new password. */
 function resetLink(token: string): string {
-  return new URL(`#/reset/${encodeURIComponent(token)}`, location.href).href;
+  return new URL(`#/new-password?token=${encodeURIComponent(token)}`, location.href).href;
 }

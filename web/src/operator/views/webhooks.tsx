@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { Dialog, Empty, Field } from '../../ui/parts.js';
 import { useGateway, useTexts } from '../context.js';
+import { typesOf } from '../forms.js';
 import { LIST_MS, useRead } from '../hooks.js';
 import { Entry, Loaded, LongField, Mark, Moment, Opener, Secret, TaskDialog, View } from '../parts.js';
 import type { AddedWebhook, Webhook } from '../protocol.js';
@@ -89,11 +90,6 @@ export function WebhookMark({ webhook }: { webhook: Webhook }) {
   const { t } = useTexts();
   if (webhook.paused_at === null) return <Mark tone="good">{t('webhook_active')}</Mark>;
   return <Mark tone="bad">{webhook.paused_by === 'receiver' ? t('paused_by_receiver') : t('paused')}</Mark>;
-}
-
-/** Splits the types of events in a text. */
-export function typesOf(text: string): string[] {
-  return [...new Set(text.split(/[\s,]+/).filter((type) => type !== ''))];
 }
 
 function AddDialog({ onClose, onAdded }: { onClose: () => void; onAdded: (added: AddedWebhook) => void }) {
