@@ -26,7 +26,7 @@ before(async () => {
   await request('command', 'PUT', '/filters/axe', { token, body: { kind: 'word', pattern: 'axe soup', action: 'mask' } });
   await request('command', 'PATCH', `/boxes/${room.split('.')[0]}`, { token, body: { kind: 'private' } });
   await request('command', 'PUT', `/boxes/${room.split('.')[0]}/users/${ana.id}`, { token });
-  if (options.operator_url) {
+  if (options.gateway_url) {
     const added = await ask('notifier', 'webhook_add', { url: hook, types: ['*'], box_id: null });
     webhook = added.webhook.webhook_id;
   }
@@ -86,7 +86,7 @@ for (const wide of [false, true]) {
       await at('box', `boxes/${room.split('.')[0]}`, '.ops-list');
       await at('stores', 'stores', '.ops-entry');
       await at('account', 'account', '.ops-facts');
-      if (options.operator_url) {
+      if (options.gateway_url) {
         await at('models', 'models', 'table');
         await dialog('rebuild', 'Rebuild');
         await at('quarantine', 'quarantine', '.empty, .ops-entry');

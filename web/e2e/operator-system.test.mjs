@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { act, ask, goTo, openOperator, submit } from './operator.mjs';
 import { fresh, installBox, launch, options, register, request, until } from './support.mjs';
 
-const skip = options.operator_url ? false : 'there is no operator-gateway';
+const skip = options.gateway_url ? false : 'there is no operator-gateway';
 let browser;
 before(async () => {
   browser = await launch();
@@ -143,7 +143,7 @@ test('the audit trail shows who suspended whom, and why', { skip }, async () => 
   await finish(page);
 });
 
-test('nothing is in quarantine, and no push message is dead', { skip }, async () => {
+test('quarantine and dead push messages are shown as the services list them', { skip }, async () => {
   const page = await openOperator(browser, { path: '#/operator/quarantine' });
   const { boxes } = await ask('projector', 'quarantine_list');
   if (boxes.length === 0) await page.getByText('No box is in quarantine.').waitFor();
@@ -154,5 +154,21 @@ test('nothing is in quarantine, and no push message is dead', { skip }, async ()
   else await page.getByText(pushes[0].reason).first().waitFor();
   await goTo(page, `quarantine/${fresh('box')}`);
   await page.getByText(/is not in quarantine/).first().waitFor();
+  await finish(page);
+});
+
+const box = options.quarantined_box;
+test('a box in quarantine is tried again, and released by dropping the event', { skip: skip || !box }, async () => {
+  const page = await openOperator(browser, { path: '#/operator/models' });
+  await page.getByRole('link', { name: /in quarantine/ }).first().click();
+  await page.getByRole('link', { name: box }).click();
+  await page.getByText(/is not supported by this release/).waitFor();
+  await act(page, 'Retry');
+  await page.getByText('1 box is still in quarantine.').waitFor();
+  const entries = { Reason: 'Written by a release that was taken back', [`Type ${box} to confirm`]: box };
+  await act(page, 'Drop the event', entries);
+  await page.getByText(`The box ${box} is not in quarantine.`).waitFor();
+  const { boxes } = await ask('projector', 'quarantine_list');
+  assert.ok(!boxes.some(({ box_id }) => box_id === box));
   await finish(page);
 });

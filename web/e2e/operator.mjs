@@ -45,7 +45,7 @@ export async function act(page, button, fields, action) {
 
 /** Sends a request to the gateway. */
 export async function ask(service, verb, body = {}) {
-  const response = await fetch(`${options.operator_url}/ops/${service}/${verb}`, {
+  const response = await fetch(`${options.gateway_url}/ops/${service}/${verb}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${options.tokens.operator}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),

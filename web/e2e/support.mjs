@@ -2,8 +2,9 @@
  * Browsers and users for the tests of the page.
  *
  * `BOXROOM_E2E` is JSON with `page_url` (of the page, with `/app/`), `command_url`, `query_url`, `chromium` (the
- * program) and `tokens.operator`. Optional: `operator_url` (of the operator-gateway, which the page must name as well),
- * `tokens.moderator`, and `accounts.operator` with `user_id` and `password`. Tests that need them are skipped otherwise.
+ * program) and `tokens.operator`. Optional: `gateway_url` (of the operator-gateway, which the page must name as well),
+ * `tokens.moderator`, `accounts.operator` with `user_id` and `password`, and `quarantined_box`, a box with a message and
+ * an event that no release can read after it. Tests that need them are skipped otherwise.
  * Without `BOXROOM_E2E`, the tests use `vite preview` and the addresses of `cargo xtask dev`.
  */
 

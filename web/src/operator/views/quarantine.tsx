@@ -1,5 +1,6 @@
 /** Boxes in quarantine: the list, and one of them with the event that failed. */
 
+import { Problem } from '@boxroom/client';
 import { useWords } from '../../texts/index.js';
 import { Empty } from '../../ui/parts.js';
 import { toast } from '../../ui/toasts.js';
@@ -56,12 +57,23 @@ export function QuarantineView() {
 export function QuarantinedView({ id }: { id: string }) {
   const { t } = useTexts();
   const gateway = useGateway();
-  const shown = useRead(`quarantined ${id}`, () => gateway.projector('quarantine_show', { box_id: id }), LIST_MS);
+  const shown = useRead(
+    `quarantined ${id}`,
+    () =>
+      gateway.projector('quarantine_show', { box_id: id }).catch((error: unknown) => {
+        // The box is not in quarantine, or not any more.
+        if (error instanceof Problem && error.code === 'refused') return [];
+        throw error;
+      }),
+    LIST_MS,
+  );
   return (
     <View
       title={t('quarantined_box', { box: id })}
       back={at('quarantine')}
-      actions={<Retry boxId={id} label={t('retry_box')} onChange={shown.reload} />}
+      actions={
+        shown.data && shown.data.length > 0 && <Retry boxId={id} label={t('retry_box')} onChange={shown.reload} />
+      }
     >
       <Loaded read={shown}>
         {(found) =>
