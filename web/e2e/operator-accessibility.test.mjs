@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { inspect } from './axe.mjs';
+import { violations } from './axe.mjs';
 import { ask, goTo, openOperator, useToken } from './operator.mjs';
 import { fresh, join, launch, open, openRoom, options, post, register, request } from './support.mjs';
 
@@ -23,7 +23,10 @@ before(async () => {
   const body = { room_id: room, message_id: id, category: 'spam', note: 'He sells soup' };
   report = (await request('command', 'POST', '/reports', { token: ana.token, body })).id;
   await request('command', 'PUT', `/reports/${report}/claim`, { token });
-  await request('command', 'PUT', '/filters/axe', { token, body: { kind: 'word', pattern: 'axe soup', action: 'mask' } });
+  await request('command', 'PUT', '/filters/axe', {
+    token,
+    body: { kind: 'word', pattern: 'axe soup', action: 'mask' },
+  });
   await request('command', 'PATCH', `/boxes/${room.split('.')[0]}`, { token, body: { kind: 'private' } });
   await request('command', 'PUT', `/boxes/${room.split('.')[0]}/users/${ana.id}`, { token });
   if (options.gateway_url) {
@@ -36,6 +39,8 @@ after(async () => {
   await request('command', 'DELETE', '/filters/axe', { token });
   if (webhook) await ask('notifier', 'webhook_remove', { webhook_id: webhook });
 });
+
+const inspect = async (page, view) => assert.deepEqual(await violations(page), [], view);
 
 for (const wide of [false, true]) {
   for (const theme of ['light', 'dark']) {

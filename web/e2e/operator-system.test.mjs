@@ -18,7 +18,8 @@ const finish = async (page) => {
 };
 
 /** The generations that are not retired. */
-const generations = async () => (await ask('projector', 'status')).generations.filter(({ state }) => state !== 'retired');
+const generations = async () =>
+  (await ask('projector', 'status')).generations.filter(({ state }) => state !== 'retired');
 
 test('a rebuild is started, followed, paused and resumed, activated and rolled back', { skip }, async () => {
   const before = await generations();
@@ -42,7 +43,10 @@ test('a rebuild is started, followed, paused and resumed, activated and rolled b
   await until('progress', async () => (await value()) > start);
   // A second rebuild is refused, and the dialog shows why.
   await submit(page, 'Rebuild', { Goal: 'ready' });
-  await page.getByRole('dialog').getByText(/^Refused: /).waitFor();
+  await page
+    .getByRole('dialog')
+    .getByText(/^Refused: /)
+    .waitFor();
   await page.keyboard.press('Escape');
   await act(page, 'Pause');
   await card.getByText('Paused').waitFor();
@@ -51,7 +55,10 @@ test('a rebuild is started, followed, paused and resumed, activated and rolled b
   await act(page, `Activate generation ${found.generation}`, {}, 'Activate');
   await card.getByText('Active', { exact: true }).waitFor();
   await act(page, 'Roll back');
-  await page.getByRole('region', { name: `Generation ${first}`, exact: true }).getByText('Active', { exact: true }).waitFor();
+  await page
+    .getByRole('region', { name: `Generation ${first}`, exact: true })
+    .getByText('Active', { exact: true })
+    .waitFor();
   await act(page, `Retire generation ${found.generation}`, {}, 'Retire');
   await until('the retirement', async () => (await generations()).every((one) => one.generation !== found.generation));
   await finish(page);
@@ -119,7 +126,11 @@ test('a webhook is added, paused, resumed, replayed and removed', { skip }, asyn
 test('an address that is not allowed is refused with the reason', { skip }, async () => {
   const page = await openOperator(browser, { path: '#/operator/webhooks' });
   await submit(page, 'Add a webhook', { Address: 'ftp://hooks.example.org/' }, 'Add');
-  await page.getByRole('dialog').getByRole('alert').getByText(/^Refused: /).waitFor();
+  await page
+    .getByRole('dialog')
+    .getByRole('alert')
+    .getByText(/^Refused: /)
+    .waitFor();
   await page.context().close();
 });
 
@@ -153,14 +164,20 @@ test('quarantine and dead push messages are shown as the services list them', { 
   if (pushes.length === 0) await page.getByText('No push message is dead.').waitFor();
   else await page.getByText(pushes[0].reason).first().waitFor();
   await goTo(page, `quarantine/${fresh('box')}`);
-  await page.getByText(/is not in quarantine/).first().waitFor();
+  await page
+    .getByText(/is not in quarantine/)
+    .first()
+    .waitFor();
   await finish(page);
 });
 
 const box = options.quarantined_box;
 test('a box in quarantine is tried again, and released by dropping the event', { skip: skip || !box }, async () => {
   const page = await openOperator(browser, { path: '#/operator/models' });
-  await page.getByRole('link', { name: /in quarantine/ }).first().click();
+  await page
+    .getByRole('link', { name: /in quarantine/ })
+    .first()
+    .click();
   await page.getByRole('link', { name: box }).click();
   await page.getByText(/is not supported by this release/).waitFor();
   await act(page, 'Retry');

@@ -168,7 +168,11 @@ test('a suspension signs the page of the user out', async () => {
   await act(staff, 'Reinstate', { Reason: 'A mistake' });
   await staff.getByText('Active', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.getByLabel('Write a message').or(page.getByRole('navigation', { name: 'Main' })).first().waitFor();
+  await page
+    .getByLabel('Write a message')
+    .or(page.getByRole('navigation', { name: 'Main' }))
+    .first()
+    .waitFor();
   noProblems(page, staff);
   await close(page, staff);
 });

@@ -2,26 +2,23 @@
 
 import type { Api } from '@boxroom/client';
 import { createContext, useContext, useMemo, type ReactNode } from 'react';
+import type { Language } from '../lib/preferences.js';
 import type { Staff } from '../lib/session.js';
-import { lookup, useWords, type Forms, type Lookup } from '../texts/index.js';
+import { lookup, useWords, type Lookup, type PlainKey, type Translated } from '../texts/index.js';
+import { systemEn } from '../texts/operator-system.en.js';
+import { systemKo } from '../texts/operator-system.ko.js';
 import { operatorEn } from '../texts/operator.en.js';
 import { operatorKo } from '../texts/operator.ko.js';
 import { Gateway } from './gateway.js';
 
-/** All texts of a language. Every language has the keys of English. */
-export type OperatorTexts = {
-  readonly [K in keyof typeof operatorEn]: (typeof operatorEn)[K] extends string ? string : Forms;
-};
+const EN = { ...operatorEn, ...systemEn };
+const ALL: Record<Language, Translated<typeof EN>> = { en: EN, ko: { ...operatorKo, ...systemKo } };
 
 /** The keys of texts. */
-export type OperatorKey = {
-  [K in keyof typeof operatorEn]: (typeof operatorEn)[K] extends string ? K : never;
-}[keyof typeof operatorEn];
+export type OperatorKey = PlainKey<typeof EN>;
 
 /** The keys of texts with a number. */
-export type OperatorCount = Exclude<keyof typeof operatorEn, OperatorKey>;
-
-const ALL: Record<'en' | 'ko', OperatorTexts> = { en: operatorEn, ko: operatorKo };
+export type OperatorCount = Exclude<keyof typeof EN, OperatorKey>;
 
 /** Returns the texts of operators in the language of the page. */
 export function useTexts(): Lookup<OperatorKey, OperatorCount> {

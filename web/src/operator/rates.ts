@@ -63,7 +63,8 @@ export class Rates {
     for (const generation of report.generations) {
       const { generation: number } = generation;
       seen(this.generations, number).record(now, progressOf(generation).done);
-      for (const { stream, position } of generation.streams) seen(this.streams, `${number} ${stream}`).record(now, position);
+      for (const { stream, position } of generation.streams)
+        seen(this.streams, `${number} ${stream}`).record(now, position);
     }
   }
 

@@ -8,11 +8,17 @@ import { ko } from './ko.js';
 /** Forms of a text by the plural categories of its language. */
 export type Forms = { readonly [C in Intl.LDMLPluralRule]?: string } & { readonly other: string };
 
+/** Texts with the keys of English. */
+export type Translated<E> = { readonly [K in keyof E]: E[K] extends string ? string : Forms };
+
+/** The keys of texts without a number. */
+export type PlainKey<E> = { [K in keyof E]: E[K] extends string ? K : never }[keyof E];
+
 /** All texts of a language. Every language has the keys of English. */
-export type Texts = { readonly [K in keyof typeof en]: (typeof en)[K] extends string ? string : Forms };
+export type Texts = Translated<typeof en>;
 
 /** The keys of texts. */
-export type TextKey = { [K in keyof typeof en]: (typeof en)[K] extends string ? K : never }[keyof typeof en];
+export type TextKey = PlainKey<typeof en>;
 
 /** The keys of texts with a number. */
 export type CountKey = Exclude<keyof typeof en, TextKey>;

@@ -173,7 +173,9 @@ function Range({ first, last, total }: { first: number; last: number; total: num
   const { t } = useTexts();
   const { language } = useWords();
   const number = (value: number) => numberOf(language, value);
-  return <span className="small">{t('range', { first: number(first), last: number(last), total: number(total) })}</span>;
+  return (
+    <span className="small">{t('range', { first: number(first), last: number(last), total: number(total) })}</span>
+  );
 }
 
 function Entries({ entries }: { entries: readonly Entry[] }) {

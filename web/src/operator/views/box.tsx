@@ -4,9 +4,10 @@ import type { QueryComponents } from '@boxroom/client';
 import { useState, type FormEvent } from 'react';
 import { Dialog, Field, FormError } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, ReasonDialog, Secret, TaskDialog } from '../dialogs.js';
 import { newSecret } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
-import { Facts, Loaded, Moment, Opener, ReasonDialog, Secret, Section, TaskDialog, View } from '../parts.js';
+import { Facts, Loaded, Moment, Section, View } from '../parts.js';
 import { at } from '../routes.js';
 import { BoxDialog, BoxMark } from './boxes.js';
 
@@ -96,9 +97,7 @@ function Actions({ box, onChange }: { box: Box; onChange: () => void }) {
                 done={t('box_out_of_service_now', { box: id })}
                 onClose={close}
                 onRun={(reason, options) =>
-                  api
-                    .setServiceState({ box: id, body: { state: 'out_of_service', reason } }, options)
-                    .then(onChange)
+                  api.setServiceState({ box: id, body: { state: 'out_of_service', reason } }, options).then(onChange)
                 }
               />
             )}

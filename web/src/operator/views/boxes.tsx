@@ -5,8 +5,9 @@ import { useState, type FormEvent } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Choice, Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { usePages } from '../hooks.js';
-import { Entry, Listed, Mark, Opener, TaskDialog, View } from '../parts.js';
+import { Entry, Listed, Mark, View } from '../parts.js';
 import { at, goTo } from '../routes.js';
 
 type Box = QueryComponents['schemas']['BoxView'];

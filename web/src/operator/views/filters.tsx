@@ -4,8 +4,9 @@ import type { CommandComponents, QueryComponents } from '@boxroom/client';
 import { useState } from 'react';
 import { Choice, Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { usePages } from '../hooks.js';
-import { Listed, Mark, Moment, Opener, TaskDialog, View } from '../parts.js';
+import { Listed, Mark, Moment, View } from '../parts.js';
 
 type Filter = QueryComponents['schemas']['FilterView'];
 type Kind = CommandComponents['schemas']['FilterKind'];
@@ -56,9 +57,7 @@ export function FiltersView() {
                       done={t('filter_is_removed', { filter: filter.filter_id })}
                       isDanger
                       onClose={close}
-                      onRun={(options) =>
-                        api.removeFilter({ filter: filter.filter_id }, options).then(filters.reload)
-                      }
+                      onRun={(options) => api.removeFilter({ filter: filter.filter_id }, options).then(filters.reload)}
                     >
                       <p>{filter.pattern}</p>
                     </TaskDialog>

@@ -3,8 +3,9 @@
 import { useState } from 'react';
 import { useWords } from '../../texts/index.js';
 import { useGateway, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { durationOf, numberOf, percentOf, rateOf } from '../format.js';
-import { Facts, Mark, Moment, Opener, Section, Table, TaskDialog } from '../parts.js';
+import { Facts, Mark, Moment, Section, Table } from '../parts.js';
 import type { GenerationReport, State } from '../protocol.js';
 import { progressOf, type Rates } from '../rates.js';
 import { at } from '../routes.js';
@@ -90,14 +91,24 @@ function Building({ generation, rates }: { generation: GenerationReport; rates: 
   const { done, total } = progressOf(generation);
   const rate = rates.of(generation.generation);
   const left = rates.secondsLeft(generation);
-  const parts = [t('done_of', { percent: percentOf(language, done, total), done: numberOf(language, done), total: numberOf(language, total) })];
+  const parts = [
+    t('done_of', {
+      percent: percentOf(language, done, total),
+      done: numberOf(language, done),
+      total: numberOf(language, total),
+    }),
+  ];
   if (!generation.paused) {
     if (rate !== undefined) parts.push(t('events_per_second', { rate: rateOf(language, rate) }));
     if (left !== undefined && left > 0) parts.push(t('time_left', { time: durationOf(language, left) }));
   }
   return (
     <div className="ops-progress">
-      <progress aria-label={t('progress_of', { generation: generation.generation })} max={Math.max(total, 1)} value={total > 0 ? done : 1} />
+      <progress
+        aria-label={t('progress_of', { generation: generation.generation })}
+        max={Math.max(total, 1)}
+        value={total > 0 ? done : 1}
+      />
       <p className="small">{parts.join(' · ')}</p>
     </div>
   );

@@ -3,9 +3,10 @@
 import { useWords } from '../../texts/index.js';
 import { Empty } from '../../ui/parts.js';
 import { useGateway, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { numberOf } from '../format.js';
 import { LIST_MS, useRead } from '../hooks.js';
-import { Entry, Facts, Loaded, Moment, Opener, Section, TaskDialog, View } from '../parts.js';
+import { Entry, Facts, Loaded, Moment, Section, View } from '../parts.js';
 import type { DeadPush } from '../protocol.js';
 import { at, goTo } from '../routes.js';
 

@@ -5,9 +5,10 @@ import { useWords } from '../../texts/index.js';
 import { Empty } from '../../ui/parts.js';
 import { toast } from '../../ui/toasts.js';
 import { useGateway, useServices, useTexts } from '../context.js';
+import { Opener, ReasonDialog, TaskDialog } from '../dialogs.js';
 import { bytesOf, numberOf } from '../format.js';
 import { LIST_MS, useRead } from '../hooks.js';
-import { Entry, Facts, Loaded, Moment, Opener, ReasonDialog, Section, TaskDialog, View } from '../parts.js';
+import { Entry, Facts, Loaded, Moment, Section, View } from '../parts.js';
 import type { ShownBox } from '../protocol.js';
 import { at } from '../routes.js';
 

@@ -5,9 +5,10 @@ import { useState } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Choice, Field, FormError } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { endOf, type Span } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
-import { Facts, Loaded, LongField, Mark, Moment, Opener, Section, TaskDialog, View } from '../parts.js';
+import { Facts, Loaded, LongField, Mark, Moment, Section, View } from '../parts.js';
 import { at } from '../routes.js';
 import { categoryText } from './reports.js';
 import { SuspensionEnd } from './suspension.js';
@@ -101,7 +102,9 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
           </button>
         )}
       </div>
-      {state === 'claimed' && !isOwn && <p className="quiet">{t('claimed_by_other', { user: report.moderator ?? '' })}</p>}
+      {state === 'claimed' && !isOwn && (
+        <p className="quiet">{t('claimed_by_other', { user: report.moderator ?? '' })}</p>
+      )}
     </Section>
   );
 }

@@ -5,8 +5,9 @@ import { useState, type FormEvent } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, ReasonDialog } from '../dialogs.js';
 import { LIST_MS, usePages, useRead } from '../hooks.js';
-import { Entry, Facts, Listed, Loaded, Mark, Moment, Opener, ReasonDialog, Section, Tabs, View } from '../parts.js';
+import { Entry, Facts, Listed, Loaded, Mark, Moment, Section, Tabs, View } from '../parts.js';
 import { at, goTo } from '../routes.js';
 
 type Room = QueryComponents['schemas']['RoomView'];
@@ -73,7 +74,7 @@ export function RoomsView() {
               </>
             }
           >
-            {`${room.room_id} · ${room.host} · ${page('members_of', { count: room.member_count, max: room.max_members })}`}
+            {[room.room_id, room.host, membersText(room, page)].join(' · ')}
           </Entry>
         )}
       </Listed>
@@ -83,6 +84,10 @@ export function RoomsView() {
 
 function titleOf(room: Room, t: ReturnType<typeof useTexts>['t']): string {
   return room.title_erased ? t('erased_text') : room.title;
+}
+
+function membersText({ member_count, max_members }: Room, t: ReturnType<typeof useWords>['t']): string {
+  return t('members_of', { count: member_count, max: max_members });
 }
 
 function RoomMark({ room }: { room: Room }) {
@@ -119,7 +124,7 @@ function Content({ room, onChange }: { room: Room; onChange: () => void }) {
             [t('box'), <a href={at('boxes', room.box_id)}>{room.box_id}</a>],
             [t('store'), <a href={at('stores', room.store_id)}>{room.store_id}</a>],
             [t('host'), <a href={at('users', room.host)}>{room.host}</a>],
-            [t('members'), page('members_of', { count: room.member_count, max: room.max_members })],
+            [t('members'), membersText(room, page)],
             [t('step'), page(`step_${room.step}`)],
             [t('has_password'), room.locked ? t('yes') : t('no')],
             [t('opened_at'), <Moment at={room.opened_at} />],
@@ -141,9 +146,7 @@ function Content({ room, onChange }: { room: Room; onChange: () => void }) {
                   action={t('close_room')}
                   done={t('room_is_closed', { room: id })}
                   onClose={close}
-                  onRun={(reason, options) =>
-                    api.closeAnyRoom({ room: id, body: { reason } }, options).then(onChange)
-                  }
+                  onRun={(reason, options) => api.closeAnyRoom({ room: id, body: { reason } }, options).then(onChange)}
                 />
               )}
             </Opener>

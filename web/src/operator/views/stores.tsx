@@ -5,8 +5,9 @@ import { useState, type FormEvent } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, ReasonDialog, TaskDialog } from '../dialogs.js';
 import { LIST_MS, usePages, useRead } from '../hooks.js';
-import { Entry, Facts, Listed, Loaded, Mark, Moment, Opener, ReasonDialog, Section, TaskDialog, View } from '../parts.js';
+import { Entry, Facts, Listed, Loaded, Mark, Moment, Section, View } from '../parts.js';
 import { at, goTo } from '../routes.js';
 
 type Store = QueryComponents['schemas']['StoreView'];
@@ -177,7 +178,10 @@ function StoreDialog({ store, onClose, onChange }: { store?: Store; onClose: () 
       onRun={async (options) => {
         if (store) await api.changeStore({ store: store.store_id, body: common }, options);
         else {
-          const { id: made } = await api.registerStore({ body: { ...common, ...(id ? { store_id: id } : {}) } }, options);
+          const { id: made } = await api.registerStore(
+            { body: { ...common, ...(id ? { store_id: id } : {}) } },
+            options,
+          );
           goTo('stores', made);
         }
         onChange?.();
@@ -194,7 +198,13 @@ function StoreDialog({ store, onClose, onChange }: { store?: Store; onClose: () 
           onChange={(event) => setId(event.target.value)}
         />
       )}
-      <Field label={t('name')} required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />
+      <Field
+        label={t('name')}
+        required
+        maxLength={100}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+      />
       <Field
         label={page('postal_code')}
         required

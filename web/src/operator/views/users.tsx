@@ -5,22 +5,10 @@ import { useState, type FormEvent } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Dialog, Field } from '../../ui/parts.js';
 import { useServices, useTexts } from '../context.js';
+import { Opener, ReasonDialog, Secret } from '../dialogs.js';
 import { endOf, type Span } from '../forms.js';
 import { LIST_MS, usePages, useRead } from '../hooks.js';
-import {
-  Entry,
-  Facts,
-  Listed,
-  Loaded,
-  Mark,
-  Moment,
-  Opener,
-  ReasonDialog,
-  Secret,
-  Section,
-  Tabs,
-  View,
-} from '../parts.js';
+import { Entry, Facts, Listed, Loaded, Mark, Moment, Section, Tabs, View } from '../parts.js';
 import { at, goTo } from '../routes.js';
 import { SuspensionEnd } from './suspension.js';
 
@@ -237,9 +225,7 @@ function Suspend({ id, isChange = false, onChange }: { id: string; isChange?: bo
           done={t('user_is_suspended', { user: id })}
           onClose={close}
           onRun={(reason, options) =>
-            api
-              .suspendUser({ user: id, body: { reason, until: endOf(span, Date.now()) } }, options)
-              .then(onChange)
+            api.suspendUser({ user: id, body: { reason, until: endOf(span, Date.now()) } }, options).then(onChange)
           }
         >
           <SuspensionEnd value={span} onChange={setSpan} />

@@ -4,9 +4,10 @@ import { useState } from 'react';
 import { useWords } from '../../texts/index.js';
 import { Field } from '../../ui/parts.js';
 import { useGateway, useTexts } from '../context.js';
+import { Opener, TaskDialog } from '../dialogs.js';
 import { numberOf } from '../format.js';
 import { LIST_MS, useRead } from '../hooks.js';
-import { Facts, Loaded, Moment, Opener, Section, Table, TaskDialog, View } from '../parts.js';
+import { Facts, Loaded, Moment, Section, Table, View } from '../parts.js';
 import type { ShownWebhook } from '../protocol.js';
 import { at, goTo } from '../routes.js';
 import { typesText, WebhookMark } from './webhooks.js';
@@ -109,9 +110,7 @@ function Actions({ shown: { webhook }, onChange }: { shown: ShownWebhook; onChan
             title={isPaused ? t('ask_resume_webhook', { url }) : t('ask_pause_webhook', { url })}
             action={isPaused ? t('resume') : t('pause')}
             onClose={close}
-            onRun={() =>
-              gateway.notifier(isPaused ? 'webhook_resume' : 'webhook_pause', { webhook_id }).then(onChange)
-            }
+            onRun={() => gateway.notifier(isPaused ? 'webhook_resume' : 'webhook_pause', { webhook_id }).then(onChange)}
           />
         )}
       </Opener>

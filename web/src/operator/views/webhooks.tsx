@@ -3,9 +3,10 @@
 import { useState } from 'react';
 import { Dialog, Empty, Field } from '../../ui/parts.js';
 import { useGateway, useTexts } from '../context.js';
+import { Opener, Secret, TaskDialog } from '../dialogs.js';
 import { typesOf } from '../forms.js';
 import { LIST_MS, useRead } from '../hooks.js';
-import { Entry, Loaded, LongField, Mark, Moment, Opener, Secret, TaskDialog, View } from '../parts.js';
+import { Entry, Loaded, LongField, Mark, Moment, View } from '../parts.js';
 import type { AddedWebhook, Webhook } from '../protocol.js';
 import { at } from '../routes.js';
 
@@ -18,7 +19,7 @@ export function WebhooksView() {
     'webhooks',
     async () => {
       const found: Webhook[] = [];
-      for (let after: string | null = null; ; ) {
+      for (let after: string | null = null; ;) {
         const page: Webhook[] = await gateway.notifier('webhook_list', { after });
         found.push(...page);
         after = page.at(-1)?.webhook_id ?? null;
@@ -45,7 +46,10 @@ export function WebhooksView() {
       }
     >
       {added && (
-        <Dialog title={t('webhook_is_added', { webhook: added.webhook.webhook_id })} onClose={() => setAdded(undefined)}>
+        <Dialog
+          title={t('webhook_is_added', { webhook: added.webhook.webhook_id })}
+          onClose={() => setAdded(undefined)}
+        >
           <Secret label={t('webhook_secret')} hint={t('shown_once')} value={added.secret} />
         </Dialog>
       )}
