@@ -146,8 +146,11 @@ test('the audit trail shows who suspended whom, and why', { skip }, async () => 
   const row = page.getByRole('row').filter({ hasText: reason });
   await row.getByText(`user ${ana.id}`).waitFor();
   await row.getByText('user_suspended').waitFor();
-  // Nothing was done by this user.
-  await page.getByLabel('Actor').fill(ana.id);
+  // The page of a user leads to the commands of this user, who has registered and done nothing as a moderator.
+  await goTo(page, `users/${ana.id}`);
+  await page.getByRole('link', { name: 'Commands of the user' }).click();
+  await page.getByRole('row').filter({ hasText: 'user_registered' }).waitFor();
+  await page.getByText('1 command', { exact: true }).waitFor();
   await page.getByLabel('Role').selectOption('moderator');
   await page.getByRole('button', { name: 'Show', exact: true }).click();
   await page.getByText('No command was found.').waitFor();
@@ -187,5 +190,17 @@ test('a box in quarantine is tried again, and released by dropping the event', {
   await page.getByText(`The box ${box} is not in quarantine.`).waitFor();
   const { boxes } = await ask('projector', 'quarantine_list');
   assert.ok(!boxes.some(({ box_id }) => box_id === box));
+  await finish(page);
+});
+
+test('without an answer the last status stays, and the page goes on asking', { skip }, async () => {
+  const page = await openOperator(browser, { path: '#/operator/models' });
+  const overview = page.getByRole('heading', { name: 'Overview' });
+  await overview.waitFor();
+  await page.route('**/ops/projector/status', (route) => route.abort());
+  await page.getByText('The service did not answer. Check your connection.').waitFor();
+  assert.ok(await overview.isVisible());
+  await page.unroute('**/ops/projector/status');
+  await page.getByText('The service did not answer. Check your connection.').waitFor({ state: 'detached' });
   await finish(page);
 });

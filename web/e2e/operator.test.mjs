@@ -19,6 +19,7 @@ import {
   say,
   signIn,
   until,
+  watch,
 } from './support.mjs';
 
 let browser;
@@ -306,5 +307,23 @@ test('a refused token leads back to the sign-in', async () => {
   await goTo(staff, 'filters');
   await staff.getByText('Your session has ended. Please sign in again.').waitFor();
   await staff.getByRole('heading', { name: 'Operators and moderators' }).waitFor();
+  await close(staff);
+});
+
+test('without a gateway the page says what to start', async () => {
+  // A service worker would read the settings itself.
+  const context = await browser.newContext({ serviceWorkers: 'block', locale: 'en-GB' });
+  const staff = await context.newPage();
+  watch(staff);
+  await staff.route('**/config.json', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), operator_url: null } });
+  });
+  await staff.goto(`${options.page_url}#/operator/models`);
+  await useToken(staff, options.tokens.operator);
+  await staff.getByText('There is no operator-gateway.').waitFor();
+  await goTo(staff, 'boxes');
+  await staff.getByRole('heading', { name: 'Boxes', level: 1 }).waitFor();
+  noProblems(staff);
   await close(staff);
 });

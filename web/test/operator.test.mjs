@@ -8,7 +8,7 @@ const { Rates, progressOf } = await load('operator/rates.ts');
 const { bytesOf, durationOf, localOf, momentOf, numberOf, percentOf, rateOf } = await load('operator/format.ts');
 const { Newest } = await load('operator/newest.ts');
 const { endOf, newSecret, typesOf } = await load('operator/forms.ts');
-const { at, parsePath } = await load('operator/routes.ts');
+const { at, auditOf, parsePath } = await load('operator/routes.ts');
 const { claimsOf, isStaffRole } = await load('lib/claims.ts');
 
 const stream = (name, position, end, holder = null) => ({ stream: name, position, end, holder });
@@ -135,6 +135,8 @@ test('addresses of views are read as they were written', () => {
     const path = at(view, id).replace('#/operator/', '');
     assert.deepEqual(parsePath(path), id === undefined ? { view } : { view, id });
   }
+  const path = auditOf({ actor: 'ana', box: 'box-1' }).replace('#/operator/', '');
+  assert.deepEqual(parsePath(path), { view: 'audit', query: { actor: 'ana', box: 'box-1' } });
   assert.deepEqual(parsePath(''), { view: 'reports' });
   assert.deepEqual(parsePath('nowhere/1'), { view: 'reports', id: '1' });
   assert.deepEqual(parsePath('users/%'), { view: 'users' });

@@ -52,7 +52,7 @@ function Shell({ session, staff, path }: { session: PageSession; staff: Staff; p
   const isWide = useIsWide();
   const place = parsePath(path);
   const focus = useRef<HTMLElement>(null);
-  const key = `${place.view} ${place.id ?? ''}`;
+  const key = `${place.view} ${place.id ?? ''} ${JSON.stringify(place.query ?? {})}`;
   const [shown, setShown] = useState(key);
   const [isOpen, setOpen] = useState(false);
   useEffect(() => {
@@ -128,7 +128,7 @@ function Navigation({ place }: { place: Place }) {
   );
 }
 
-function Content({ session, place: { view, id } }: { session: PageSession; place: Place }) {
+function Content({ session, place: { view, id, query } }: { session: PageSession; place: Place }) {
   const { isOperator, gateway } = useServices();
   switch (view) {
     case 'reports':
@@ -148,7 +148,7 @@ function Content({ session, place: { view, id } }: { session: PageSession; place
     default:
       if (!isOperator) return <ForOperators view={view} />;
       if (!gateway) return <NoGateway view={view} />;
-      return <SystemView view={view} id={id} />;
+      return view === 'audit' ? <AuditView query={query ?? {}} /> : <SystemView view={view} id={id} />;
   }
 }
 
@@ -161,8 +161,6 @@ function SystemView({ view, id }: { view: ViewName; id: string | undefined }) {
       return id ? <WebhookView id={id} /> : <WebhooksView />;
     case 'pushes':
       return id ? <PushView id={id} /> : <PushesView />;
-    case 'audit':
-      return <AuditView />;
     default:
       return <ModelsView />;
   }

@@ -9,6 +9,7 @@ import { useTask } from '../hooks.js';
 import { Newest } from '../newest.js';
 import { Moment, Section, Table, View } from '../parts.js';
 import type { ActorRole, Audit, AuditCursor, Entry } from '../protocol.js';
+import type { AuditQuery } from '../routes.js';
 
 /** The number of commands that are kept: the newest ones. */
 const LIMIT = 1000;
@@ -22,25 +23,27 @@ const DAY_MS = 86_400_000;
 type Role = ActorRole | 'all';
 
 /** A form, and what it has found. */
-export function AuditView() {
+export function AuditView({ query }: { query: AuditQuery }) {
   const { t } = useTexts();
-  const [actor, setActor] = useState('');
+  const [actor, setActor] = useState(query.actor ?? '');
   const [role, setRole] = useState<Role>('all');
-  const [box, setBox] = useState('');
+  const [box, setBox] = useState(query.box ?? '');
   const [since, setSince] = useState(() => localOf(new Date(Date.now() - DAY_MS)));
   const [until, setUntil] = useState('');
-  const [asked, setAsked] = useState<{ round: number; filter: Filter }>();
+  const text = (written: string) => (written.trim() === '' ? null : written.trim());
+  const filter = (): Filter => ({
+    actor: text(actor),
+    role: role === 'all' ? null : role,
+    box_id: text(box),
+    since: momentOf(since),
+    until: momentOf(until),
+  });
+  const [asked, setAsked] = useState<{ round: number; filter: Filter } | undefined>(() =>
+    query.actor || query.box ? { round: 0, filter: filter() } : undefined,
+  );
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const text = (written: string) => (written.trim() === '' ? null : written.trim());
-    const filter = {
-      actor: text(actor),
-      role: role === 'all' ? null : role,
-      box_id: text(box),
-      since: momentOf(since),
-      until: momentOf(until),
-    };
-    setAsked((last) => ({ round: (last?.round ?? 0) + 1, filter }));
+    setAsked((last) => ({ round: (last?.round ?? 0) + 1, filter: filter() }));
   };
   return (
     <View title={t('audit')}>

@@ -8,7 +8,7 @@ import { Opener, ReasonDialog, Secret, TaskDialog } from '../dialogs.js';
 import { newSecret } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
 import { Facts, Loaded, Moment, Section, View } from '../parts.js';
-import { at } from '../routes.js';
+import { at, auditOf } from '../routes.js';
 import { BoxDialog, BoxMark } from './boxes.js';
 
 type Box = QueryComponents['schemas']['BoxView'];
@@ -16,7 +16,7 @@ type Box = QueryComponents['schemas']['BoxView'];
 /** A box. */
 export function BoxView({ id }: { id: string }) {
   const { t } = useTexts();
-  const { api, isOperator } = useServices();
+  const { api, isOperator, gateway } = useServices();
   const box = useRead(`box ${id}`, () => api.showBox({ box: id }), LIST_MS);
   return (
     <View title={box.data?.address ?? id} back={at('boxes')}>
@@ -26,12 +26,14 @@ export function BoxView({ id }: { id: string }) {
             <Section
               title={t('details')}
               actions={
-                isOperator &&
-                data.status !== 'retired' && (
-                  <Opener label={t('change')}>
-                    {(close) => <BoxDialog box={data} onClose={close} onChange={box.reload} />}
-                  </Opener>
-                )
+                <>
+                  {gateway && <a href={auditOf({ box: id })}>{t('commands_of_box')}</a>}
+                  {isOperator && data.status !== 'retired' && (
+                    <Opener label={t('change')}>
+                      {(close) => <BoxDialog box={data} onClose={close} onChange={box.reload} />}
+                    </Opener>
+                  )}
+                </>
               }
             >
               <Details box={data} />

@@ -9,7 +9,7 @@ import { Opener, ReasonDialog, Secret } from '../dialogs.js';
 import { endOf, type Span } from '../forms.js';
 import { LIST_MS, usePages, useRead } from '../hooks.js';
 import { Entry, Facts, Listed, Loaded, Mark, Moment, Section, Tabs, View } from '../parts.js';
-import { at, goTo } from '../routes.js';
+import { at, auditOf, goTo } from '../routes.js';
 import { SuspensionEnd } from './suspension.js';
 
 type User = QueryComponents['schemas']['ModeratedUserView'];
@@ -160,11 +160,11 @@ function Unknown({ id }: { id: string }) {
 
 function Content({ user, onChange }: { user: User; onChange: () => void }) {
   const { t } = useTexts();
-  const { api, isOperator } = useServices();
+  const { api, isOperator, gateway } = useServices();
   const { user_id: id, suspension } = user;
   return (
     <>
-      <Section title={t('details')}>
+      <Section title={t('details')} actions={gateway && <a href={auditOf({ actor: id })}>{t('commands_of_user')}</a>}>
         <Facts
           facts={[
             [t('state'), <UserMark key="state" user={user} />],
