@@ -28,7 +28,7 @@ test('a rebuild is started, followed, paused and resumed, activated and rolled b
   const page = await openOperator(browser, { path: '#/operator/models' });
   await page.getByRole('heading', { name: `Generation ${first}` }).waitFor();
   // Slow enough to be seen.
-  const rate = String(Math.max(20, Math.floor(events / 15)));
+  const rate = String(Math.max(1, Math.floor(events / 15)));
   const fields = { Goal: 'verified', 'Maximum rate, in events per second': rate };
   await act(page, 'Rebuild', fields);
   const found = await until('the new generation', async () =>
