@@ -2,7 +2,10 @@
  * Browsers and users for the tests of the page.
  *
  * `BOXROOM_E2E` is JSON with `page_url` (of the page, with `/app/`), `command_url`, `query_url`, `chromium` (the
- * program) and `tokens.operator`. Without it, the tests use `vite preview` and the addresses of `cargo xtask dev`.
+ * program) and `tokens.operator`. Optional: `gateway_url` (of the operator-gateway, which the page must name as well),
+ * `tokens.moderator`, `accounts.operator` with `user_id` and `password`, and `quarantined_box`, a box with a message and
+ * an event that no release can read after it. Tests that need them are skipped otherwise.
+ * Without `BOXROOM_E2E`, the tests use `vite preview` and the addresses of `cargo xtask dev`.
  */
 
 import assert from 'node:assert/strict';

@@ -18,6 +18,7 @@ const BoxView = lazy(() => import('./views/box.js').then((view) => ({ default: v
 const JoinView = lazy(() => import('./views/join.js').then((view) => ({ default: view.JoinView })));
 const RoomView = lazy(() => import('./views/room/room.js').then((view) => ({ default: view.RoomView })));
 const AlarmsView = lazy(() => import('./views/alarms.js').then((view) => ({ default: view.AlarmsView })));
+const Operator = lazy(() => import('./operator/operator.js').then((page) => ({ default: page.Operator })));
 const Confirmation = lazy(() => import('./views/confirmation.js').then((view) => ({ default: view.Confirmation })));
 const NewPassword = lazy(() => import('./views/new-password.js').then((view) => ({ default: view.NewPassword })));
 const SignUp = lazy(() => import('./views/sign-up.js').then((view) => ({ default: view.SignUp })));
@@ -47,7 +48,9 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
   const isOfLink = route.name === 'confirm' || route.name === 'new-password';
   useEffect(() => {
     const isAtDoor = route.name === 'sign-in' || route.name === 'sign-up';
-    if (state.kind === 'out' && !isAtDoor && !isOfLink) {
+    if (state.kind === 'staff' && !isOfLink && route.name !== 'operator') {
+      go({ name: 'operator', path: '' }, true);
+    } else if (state.kind === 'out' && !isAtDoor && !isOfLink && route.name !== 'operator') {
       wanted.current = route;
       go({ name: 'sign-in' }, true);
     } else if (state.kind === 'in' && isAtDoor) {
@@ -68,7 +71,10 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
           </button>
         </Splash>
       );
+    case 'staff':
+      return <Operator session={session} state={state} path={route.name === 'operator' ? route.path : ''} />;
     case 'out':
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
       if (route.name === 'sign-up') return <SignUp key={route.invitation} session={session} invitation={route.invitation} />;
       return (
         <SignIn
@@ -78,6 +84,7 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
         />
       );
     case 'in':
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
       return (
         <BoxroomProvider key={state.chat.userId} chat={state.chat}>
           <Shell session={session} route={route} />

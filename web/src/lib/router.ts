@@ -11,7 +11,9 @@ export type Route =
   | { name: 'confirm' | 'new-password'; token?: string }
   | { name: 'box'; box: string }
   | { name: 'room'; room: string; message?: string }
-  | { name: 'join'; room: string; invitation?: string };
+  | { name: 'join'; room: string; invitation?: string }
+  /** The page of operators and moderators; the path is one of its views. */
+  | { name: 'operator'; path: string };
 
 const PLAIN = ['boxes', 'lobby', 'rooms', 'alarms', 'settings'] as const;
 
@@ -30,6 +32,7 @@ export function parseRoute(hash: string): Route {
   if (name === 'sign-in') return { name, ...optional('user') };
   if (name === 'sign-up') return { name, ...optional('invitation') };
   if (name === 'confirm' || name === 'new-password') return { name, ...optional('token') };
+  if (name === 'operator') return { name, path: hash.replace(/^#\/?operator\/?/, '') };
   return { name: PLAIN.find((plain) => plain === name) ?? 'rooms' };
 }
 
@@ -49,6 +52,8 @@ export function hrefOf(route: Route): string {
     case 'confirm':
     case 'new-password':
       return `#/${route.name}${queryOf('token', route.token)}`;
+    case 'operator':
+      return `#/operator/${route.path}`;
     default:
       return `#/${route.name}`;
   }

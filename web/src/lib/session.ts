@@ -1,8 +1,9 @@
 /** The session of the page: who is signed in, in all tabs. */
 
-import { Boxroom, tabsStorage, webStorage, type SessionStorage } from '@boxroom/client';
+import { Boxroom, Problem, tabsStorage, webStorage, type SessionStorage } from '@boxroom/client';
 import { indexedDatabase, memoryDatabase } from '@boxroom/client/store';
 import { Chat } from '@boxroom/react';
+import { claimsOf, isStaffRole, type StaffRole } from './claims.js';
 import type { Config } from './config.js';
 import { BrowserPush } from './push.js';
 
@@ -11,7 +12,17 @@ export type SessionState =
   | { kind: 'starting' }
   | { kind: 'unreachable' }
   | { kind: 'out'; ended: boolean }
-  | { kind: 'in'; chat: Chat };
+  | { kind: 'in'; chat: Chat }
+  | { kind: 'staff'; staff: Staff };
+
+/** An operator or a moderator. */
+export interface Staff {
+  userId: string;
+  role: StaffRole;
+  client: Boxroom;
+  /** True with a token that was printed: there is no session behind it. */
+  isPrinted: boolean;
+}
 
 /** A new user. */
 export interface Newcomer {
@@ -38,7 +49,7 @@ export class PageSession {
   private readonly listeners = new Set<() => void>();
   private readonly channel = new BroadcastChannel('boxroom.user');
 
-  constructor(config: Config) {
+  constructor(private readonly config: Config) {
     this.push = new BrowserPush(config.web_push_key ?? null);
     this.client = new Boxroom({
       commandUrl: config.command_url,
@@ -48,9 +59,17 @@ export class PageSession {
     });
     // Another tab has signed in or out: this one follows.
     this.channel.onmessage = ({ data }: { data: string | null }) => {
-      const user = this.state.kind === 'in' ? this.state.chat.userId : null;
+      const { state } = this;
+      // A printed token belongs to this tab alone.
+      if (state.kind === 'staff' && state.staff.isPrinted) return;
+      const user = state.kind === 'in' ? state.chat.userId : state.kind === 'staff' ? state.staff.userId : null;
       if (data !== user) void this.start();
     };
+  }
+
+  /** The address of the operator-gateway; null if there is none. */
+  get operatorUrl(): string | null {
+    return this.config.operator_url ?? null;
   }
 
   readonly get = () => this.state;
@@ -83,6 +102,26 @@ export class PageSession {
     this.channel.postMessage(userId);
   }
 
+  /** Uses a token that `boxroomctl token` has printed. It is kept in the memory of this tab. */
+  async usePrinted(token: string): Promise<void> {
+    const { sub: userId, role } = claimsOf(token);
+    if (!isStaffRole(role)) throw new Problem(403, 'forbidden', 'Forbidden', `role ${role}`, undefined, 0, []);
+    let isUsed = false;
+    const client = new Boxroom({
+      commandUrl: this.config.command_url,
+      queryUrl: this.config.query_url,
+      tokens: (old) => {
+        // It was refused, and there is no other. A session of a user is not touched.
+        if (old !== undefined && isUsed) this.set({ kind: 'out', ended: true });
+        return token;
+      },
+    });
+    await client.api.listFilters({ limit: 1 });
+    isUsed = true;
+    this.closeChat();
+    this.set({ kind: 'staff', staff: { userId, role, client, isPrinted: true } });
+  }
+
   /** Registers a user and signs in. Returns the end of the link's validity if the registration must be confirmed. */
   async signUp(newcomer: Newcomer): Promise<{ confirmUntil: string } | undefined> {
     const answer = await this.client.api.registerUser({ body: newcomer });
@@ -93,6 +132,7 @@ export class PageSession {
 
   async signOut(): Promise<void> {
     const { state } = this;
+    if (state.kind === 'staff' && state.staff.isPrinted) return this.start();
     await this.push.leave();
     if (state.kind === 'in') await state.chat.clear().catch(() => {});
     await this.client.signOut().catch(() => {});
@@ -109,6 +149,11 @@ export class PageSession {
   }
 
   private async enter(): Promise<void> {
+    const { sub, role } = claimsOf(await this.client.accessToken());
+    if (isStaffRole(role)) {
+      this.closeChat();
+      return this.set({ kind: 'staff', staff: { userId: sub, role, client: this.client, isPrinted: false } });
+    }
     const { user_id: userId } = await this.client.api.showMe();
     const database = await indexedDatabase(`boxroom-${userId}`).catch(() => memoryDatabase());
     this.closeChat();
