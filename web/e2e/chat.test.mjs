@@ -12,6 +12,7 @@ import {
   options,
   PASSWORD,
   post,
+  readAll,
   register,
   request,
   say,
@@ -104,30 +105,11 @@ test('a user who was offline sees everything once and in order', async () => {
   await page.context().setOffline(false);
   await page.locator('.connection.is-live').waitFor();
   await page.locator('.message[data-message]', { hasText: 'written offline' }).waitFor();
-  const seen = new Set();
-  const all = [];
-  // Only visible rows are in the document: the list is read while it is scrolled.
-  await page.locator('.scroller').evaluate((box) => box.scrollTo(0, 0));
-  await until('all messages', async () => {
-    // At once: a row that leaves the document while rows are read one by one would be waited for.
-    const rows = await page
-      .locator('.message[data-message]')
-      .evaluateAll((found) => found.map((row) => [row.dataset.message, row.querySelector('.text').textContent]));
-    assert.equal(new Set(rows.map(([id]) => id)).size, rows.length, 'no row is there twice');
-    for (const [id, text] of rows) {
-      if (seen.has(id)) continue;
-      seen.add(id);
-      all.push([Number(id), text]);
-    }
-    // From the top again at the end: rows may come and go while they are read.
-    await page.locator('.scroller').evaluate((box) => {
-      const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
-      box.scrollTo(0, isAtEnd ? 0 : box.scrollTop + 300);
-    });
-    return all.length >= 32;
-  });
-  const sorted = all.sort(([a], [b]) => a - b).map(([, text]) => text);
-  assert.deepEqual(sorted, ['before', ...expected, 'written offline']);
+  const all = await readAll(page, expected.length + 2);
+  assert.deepEqual(
+    all.map(({ text }) => text),
+    ['before', ...expected, 'written offline'],
+  );
   noProblems(page);
   await close(page);
 });
@@ -243,6 +225,27 @@ test('a message that is being sent survives a reload, and is stored once', async
   await close(page);
 });
 
+test('a message that was written offline is sent by the next page, whichever view it shows', async () => {
+  const ana = await register('ana');
+  const room = await openRoom(ana);
+  const page = await openAt(browser, ana, room);
+  const context = page.context();
+  await context.setOffline(true);
+  await page.locator('.connection.is-offline').waitFor();
+  await say(page, 'written offline');
+  await page.locator('.message[data-draft=sending]').waitFor();
+  await page.close();
+  await context.setOffline(false);
+  const next = await context.newPage();
+  await next.goto(`${options.page_url}#/settings`);
+  await until('the message', async () => {
+    const { items } = await request('query', 'GET', `/rooms/${room}/messages`, { token: ana.token });
+    return items.length === 1 && items[0].body === 'written offline';
+  });
+  noProblems(page);
+  await context.close();
+});
+
 test('texts are never HTML, and doubtful links ask first', async () => {
   const [ana, ben] = await Promise.all([register('ana'), register('ben')]);
   const room = await openRoom(ana);
@@ -257,15 +260,54 @@ test('texts are never HTML, and doubtful links ask first', async () => {
   await link.waitFor();
   assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
   assert.equal(await page.locator('.text img').count(), 0);
-  await page.getByRole('link', { name: 'https://xn--pypal-4ve.com/' }).click();
+  await page.getByRole('button', { name: 'https://xn--pypal-4ve.com/' }).click();
   await page.getByRole('heading', { name: 'Open this link?' }).waitFor();
   await page.getByRole('dialog').getByText('xn--pypal-4ve.com').waitFor();
   await page.keyboard.press('Escape');
+  const doubtful = [
+    ['https://ex\u0430mple.org/', 'xn--exmple-4nf.org'],
+    ['https://example.org@evil.example/', 'evil.example'],
+    ['https://\uff45xample.org/', 'example.org'],
+    ['https://2130706433/', '127.0.0.1'],
+    ['https://example.org/\u200bmenu', 'example.org'],
+  ];
+  for (const [address, host] of doubtful) {
+    await post(room, ana, address);
+    await page.getByRole('button', { name: address, exact: true }).click();
+    await page.locator('dialog .host', { hasText: host }).waitFor();
+    await page.keyboard.press('Escape');
+  }
+  await post(room, ana, 'HTTPS://Example.org:8443/a_(b)?c=d. or (http://127.0.0.1:80/)');
+  await page.getByRole('link', { name: 'HTTPS://Example.org:8443/a_(b)?c=d', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'http://127.0.0.1:80/', exact: true }).waitFor();
   // A blocked author is collapsed, and shown on demand.
   await request('command', 'PUT', `/users/me/blocks/${ana.id}`, { token: ben.token });
-  await page.getByText('A message of a blocked user.').waitFor();
-  await page.getByRole('button', { name: 'Show it' }).click();
+  await page.getByText('A message of a blocked user.').first().waitFor();
+  await page.getByRole('button', { name: 'Show it' }).first().click();
   await link.waitFor();
+  noProblems(page);
+  await close(page);
+});
+
+test('a few emoji are large, and typing needs no click on a desktop', async () => {
+  const ana = await register('ana');
+  const room = await openRoom(ana);
+  const page = await open(browser, { wide: true });
+  await page.locator('input[name=username]:focus').waitFor();
+  await page.keyboard.type(ana.id);
+  assert.equal(await page.getByLabel('Sign-in name').inputValue(), ana.id);
+  await signIn(page, ana);
+  await page.locator('.room-entry').first().click();
+  await page.locator('textarea:focus').waitFor();
+  const family = '👨‍👩‍👧‍👦';
+  const large = ['🍕', '👍🏽 🇰🇷', `🏴󠁧󠁢󠁥󠁮󠁧󠁿${family}❤️‍🔥`, '1️⃣'];
+  const small = ['🍕🍕🍕🍕', '12', 'ok 🍕', '©'];
+  for (const text of [...large, ...small]) {
+    await page.keyboard.insertText(text);
+    await page.keyboard.press('Enter');
+    await page.locator('.message[data-message]').last().getByText(text, { exact: true }).waitFor();
+  }
+  assert.deepEqual(await page.locator('.text.is-emoji').allTextContents(), large);
   noProblems(page);
   await close(page);
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
+  fresh,
   join,
   launch,
   open,
@@ -32,6 +33,9 @@ const close = (...pages) => Promise.all(pages.map((page) => page.context().close
 test('what the host does is seen by all at once', async () => {
   const room = await openRoom(ana);
   await join(room, ben);
+  const { zip_code } = await request('query', 'GET', `/boxes/${room.split('.')[0]}`, { token: ana.token });
+  const store = { store_id: fresh('store'), name: 'Rice Bowl', zip_code };
+  await request('command', 'POST', '/stores', { token: options.tokens.operator, body: store });
   const [host, guest] = [
     await openAt(browser, ana, room, { wide: true }),
     await openAt(browser, ben, room, { wide: true }),
@@ -43,6 +47,10 @@ test('what the host does is seen by all at once', async () => {
   await host.getByLabel('Title').fill('Dinner');
   await host.getByRole('button', { name: 'Save' }).click();
   await guest.getByRole('heading', { name: 'Dinner', level: 1 }).waitFor();
+  await host.getByRole('button', { name: 'Change the room' }).click();
+  await host.getByLabel('Store', { exact: true }).selectOption({ label: 'Rice Bowl' });
+  await host.getByRole('button', { name: 'Save' }).click();
+  await guest.getByText('Rice Bowl').first().waitFor();
   await host.getByRole('button', { name: 'Extend' }).click();
   await guest.getByText('Extended: closes at').waitFor();
   await host.getByLabel('Slow mode').selectOption('10');

@@ -2,7 +2,10 @@
  * Browsers and users for the tests of the page.
  *
  * `BOXROOM_E2E` is JSON with `page_url` (of the page, with `/app/`), `command_url`, `query_url`, `chromium` (the
- * program) and `tokens.operator`. Without it, the tests use `vite preview` and the addresses of `cargo xtask dev`.
+ * program) and `tokens.operator`. Optional: `gateway_url` (of the operator-gateway, which the page must name as well),
+ * `tokens.moderator`, `accounts.operator` with `user_id` and `password`, and `quarantined_box`, a box with a message and
+ * an event that no release can read after it. Tests that need them are skipped otherwise.
+ * Without `BOXROOM_E2E`, the tests use `vite preview` and the addresses of `cargo xtask dev`.
  */
 
 import assert from 'node:assert/strict';
@@ -166,6 +169,31 @@ export async function say(page, text) {
 
 /** The texts of the messages that the page shows, without drafts. */
 export const texts = (page) => page.locator('.message[data-message] .text').allTextContents();
+
+/**
+ * Reads all messages of a conversation from the top, in order, as `{id, text}`. Waits until there are `count`. Fails if
+ * a message is shown twice.
+ */
+export async function readAll(page, count) {
+  const found = new Map();
+  // Only visible rows are in the document: the list is read while it is scrolled.
+  await page.locator('.scroller').evaluate((box) => box.scrollTo(0, 0));
+  await until(`${count} messages`, async () => {
+    // At once: a row that leaves the document while rows are read one by one would be waited for.
+    const rows = await page
+      .locator('.message[data-message]')
+      .evaluateAll((shown) => shown.map((row) => [row.dataset.message, row.querySelector('.text').textContent]));
+    assert.equal(new Set(rows.map(([id]) => id)).size, rows.length, 'no row is there twice');
+    for (const [id, text] of rows) found.set(id, text);
+    // From the top again at the end: rows may come and go while they are read.
+    await page.locator('.scroller').evaluate((box) => {
+      const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
+      box.scrollTo(0, isAtEnd ? 0 : box.scrollTop + 300);
+    });
+    return found.size >= count;
+  });
+  return [...found].map(([id, text]) => ({ id, text })).sort((a, b) => Number(a.id) - Number(b.id));
+}
 
 /** Waits until a condition holds. */
 export async function until(what, condition) {

@@ -15,14 +15,19 @@ const PROXY = '/command';
 interface Services {
   command_url: string;
   query_url: string;
+  /** The public key of Web Push, if there is one. */
+  web_push_key?: string;
+  /** The address of the operator-gateway, if it runs. */
+  gateway_url?: string;
 }
 
 /** The addresses: from the environment, or of the running `cargo xtask dev`. */
 function services(): Services {
-  const { BOXROOM_COMMAND_URL: command_url, BOXROOM_QUERY_URL: query_url } = process.env;
-  if (command_url && query_url) return { command_url, query_url };
+  const { BOXROOM_COMMAND_URL: command_url, BOXROOM_QUERY_URL: query_url, BOXROOM_GATEWAY_URL } = process.env;
+  const gateway = BOXROOM_GATEWAY_URL ? { gateway_url: BOXROOM_GATEWAY_URL } : {};
+  if (command_url && query_url) return { command_url, query_url, ...gateway };
   const path = fileURLToPath(new URL('../../.local/dev.json', import.meta.url));
-  return JSON.parse(readFileSync(path, 'utf8')) as Services;
+  return { ...(JSON.parse(readFileSync(path, 'utf8')) as Services), ...gateway };
 }
 
 /** Serves `config.json`. In the preview, sessions are in a cookie, and the headers are those of production. */
@@ -45,33 +50,38 @@ export function devServices(): Plugin {
       // The services of a checkout may not have sessions in cookies: the page keeps them in the tab.
       server.middlewares.use(
         '/app/config.json',
-        config((found) => ({ ...found, session: 'tab' })),
+        config((found) => ({ ...configOf(found, found.command_url), session: 'tab' })),
       );
     },
     configurePreviewServer(server) {
       server.middlewares.use((_, response, next) => {
-        response.setHeader('content-security-policy', policy(services().query_url));
+        response.setHeader('content-security-policy', policy(services()));
         response.setHeader('x-content-type-options', 'nosniff');
         response.setHeader('referrer-policy', 'no-referrer');
         next();
       });
       server.middlewares.use(
         '/app/config.json',
-        config(({ query_url }) => ({ command_url: PROXY, query_url })),
+        config((found) => configOf(found, PROXY)),
       );
       server.middlewares.use(PROXY, (request, response) => void passOn(request, response));
     },
   };
 }
 
+/** Returns what the page reads, as a query-service writes it. */
+function configOf({ query_url, gateway_url, web_push_key }: Services, command_url: string): object {
+  return { command_url, query_url, operator_url: gateway_url ?? null, web_push_key: web_push_key ?? null };
+}
+
 /** The policy of production. The one Trusted Types policy creates the address of the service worker only. */
-export function policy(queryUrl: string): string {
+export function policy({ query_url: queryUrl, gateway_url: gatewayUrl = '' }: Services): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self' data:",
-    `connect-src 'self' ${queryUrl} ${queryUrl.replace(/^http/, 'ws')}`,
+    `connect-src 'self' ${queryUrl} ${queryUrl.replace(/^http/, 'ws')} ${gatewayUrl}`,
     "manifest-src 'self'",
     "worker-src 'self'",
     "base-uri 'none'",

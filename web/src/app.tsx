@@ -11,14 +11,18 @@ import { ConnectionMark } from './ui/connection.js';
 import { Badge, Empty, Icon, Loading, type IconName } from './ui/parts.js';
 import { Toasts } from './ui/toasts.js';
 import { RoomsView } from './views/rooms.js';
-import { SignIn, SignUp } from './views/sign-in.js';
+import { SignIn } from './views/sign-in.js';
 
 const NearbyView = lazy(() => import('./views/nearby.js').then((view) => ({ default: view.NearbyView })));
 const BoxView = lazy(() => import('./views/box.js').then((view) => ({ default: view.BoxView })));
 const JoinView = lazy(() => import('./views/join.js').then((view) => ({ default: view.JoinView })));
 const RoomView = lazy(() => import('./views/room/room.js').then((view) => ({ default: view.RoomView })));
 const AlarmsView = lazy(() => import('./views/alarms.js').then((view) => ({ default: view.AlarmsView })));
-const SettingsView = lazy(() => import('./views/settings.js').then((view) => ({ default: view.SettingsView })));
+const Operator = lazy(() => import('./operator/operator.js').then((page) => ({ default: page.Operator })));
+const Confirmation = lazy(() => import('./views/confirmation.js').then((view) => ({ default: view.Confirmation })));
+const NewPassword = lazy(() => import('./views/new-password.js').then((view) => ({ default: view.NewPassword })));
+const SignUp = lazy(() => import('./views/sign-up.js').then((view) => ({ default: view.SignUp })));
+const SettingsView = lazy(() => import('./views/settings/settings.js').then((view) => ({ default: view.SettingsView })));
 
 /** The page. */
 export function App({ starting }: { starting: Promise<PageSession> }) {
@@ -40,16 +44,22 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
   const { t } = useWords();
   const route = useRoute();
   const wanted = useRef<Route>(undefined);
+  // Links that were sent to a user work in every state of the session.
+  const isOfLink = route.name === 'confirm' || route.name === 'new-password';
   useEffect(() => {
     const isAtDoor = route.name === 'sign-in' || route.name === 'sign-up';
-    if (state.kind === 'out' && !isAtDoor) {
+    if (state.kind === 'staff' && !isOfLink && route.name !== 'operator') {
+      go({ name: 'operator', path: '' }, true);
+    } else if (state.kind === 'out' && !isAtDoor && !isOfLink && route.name !== 'operator') {
       wanted.current = route;
       go({ name: 'sign-in' }, true);
     } else if (state.kind === 'in' && isAtDoor) {
       go(wanted.current ?? { name: 'rooms' }, true);
       wanted.current = undefined;
     }
-  }, [state.kind, route]);
+  }, [state.kind, route, isOfLink]);
+  if (route.name === 'confirm') return <Confirmation key={route.token} session={session} token={route.token} />;
+  if (route.name === 'new-password') return <NewPassword key={route.token} session={session} token={route.token} />;
   switch (state.kind) {
     case 'starting':
       return <Splash text={t('starting')} />;
@@ -61,9 +71,20 @@ function Started({ starting }: { starting: Promise<PageSession> }) {
           </button>
         </Splash>
       );
+    case 'staff':
+      return <Operator session={session} state={state} path={route.name === 'operator' ? route.path : ''} />;
     case 'out':
-      return route.name === 'sign-up' ? <SignUp session={session} /> : <SignIn session={session} ended={state.ended} />;
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
+      if (route.name === 'sign-up') return <SignUp key={route.invitation} session={session} invitation={route.invitation} />;
+      return (
+        <SignIn
+          session={session}
+          ended={state.ended}
+          user={route.name === 'sign-in' ? (route.user ?? '') : ''}
+        />
+      );
     case 'in':
+      if (route.name === 'operator') return <Operator session={session} state={state} path={route.path} />;
       return (
         <BoxroomProvider key={state.chat.userId} chat={state.chat}>
           <Shell session={session} route={route} />

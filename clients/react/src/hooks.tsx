@@ -4,7 +4,8 @@ import type { Boxroom } from '@boxroom/client';
 import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from 'react';
 import type { AlarmsState } from './core/alarms.js';
 import type { Chat } from './core/chat.js';
-import type { MessagesState, PresenceState, RoomModel, RoomState } from './core/room.js';
+import type { PresenceState } from './core/presence.js';
+import type { MessagesState, RoomModel, RoomState } from './core/room.js';
 import type { RoomsState } from './core/rooms.js';
 import type { ConnectionState, MemberView } from './core/types.js';
 import { Value } from './core/value.js';
@@ -181,6 +182,6 @@ export function useUnread(roomId?: string): number {
 /** Users who are inside a room and typing there, and how far members have read. */
 export function usePresence(roomId: string): PresenceState & { tellTyping: () => void } {
   const model = useModel(roomId);
-  const state = useModelValue(model, (room) => room.presence, NO_PRESENCE);
+  const state = useModelValue(model, (room) => room.presence.state, NO_PRESENCE);
   return useMemo(() => ({ ...state, tellTyping: () => model?.tellTyping() }), [model, state]);
 }

@@ -3,7 +3,8 @@
 export type { AlarmsState } from './core/alarms.js';
 export { Chat, type ChatOptions } from './core/chat.js';
 export { compareIds, isLater } from './core/ids.js';
-export type { MessagesState, PresenceState, RoomState } from './core/room.js';
+export type { PresenceState } from './core/presence.js';
+export type { MessagesState, RoomState } from './core/room.js';
 export type { RoomsState } from './core/rooms.js';
 export type {
   AlarmView,

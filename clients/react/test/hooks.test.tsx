@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test, type TestContext } from 'node:test';
 import { Boxroom } from '@boxroom/client';
+import { memoryDatabase, type Database } from '@boxroom/client/store';
 import { Window } from 'happy-dom';
 import { Service, ROOM_ID } from './support/service.js';
 
@@ -24,6 +25,11 @@ type State = {
   alarms: ReturnType<typeof hooks.useAlarms>;
 };
 
+/** A room that is shown, with the last results of all hooks. */
+type Shown = { state: State; leave: () => void };
+
+const AT = '2026-11-30T12:00:00.000Z';
+
 async function until(what: string, condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 5000;
   while (!condition()) {
@@ -32,8 +38,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-/** Shows a room of the service with all hooks. */
-async function show(context: TestContext, service: Service): Promise<{ state: State }> {
+/** A chat with the service. */
+function chatOf(service: Service, database?: Database) {
   const client = new Boxroom({
     commandUrl: 'http://boxroom.test',
     queryUrl: 'http://boxroom.test',
@@ -41,8 +47,13 @@ async function show(context: TestContext, service: Service): Promise<{ state: St
     fetch: service.fetch,
     live: { WebSocket: service.WebSocket, longestDelayMs: 10 },
   });
-  const chat = new hooks.Chat({ client, userId: 'ana' });
-  const shown = {} as { state: State };
+  return new hooks.Chat({ client, userId: 'ana', ...(database ? { database } : {}) });
+}
+
+/** Shows a room of the service with all hooks. */
+async function show(context: TestContext, service: Service, database?: Database): Promise<Shown> {
+  const chat = chatOf(service, database);
+  const shown = {} as Shown;
   function Room() {
     shown.state = {
       connection: hooks.useConnection(),
@@ -62,6 +73,7 @@ async function show(context: TestContext, service: Service): Promise<{ state: St
       </hooks.BoxroomProvider>,
     ),
   );
+  shown.leave = () => root.render(null);
   context.after(async () => {
     await act(async () => root.unmount());
     chat.close();
@@ -124,14 +136,39 @@ test('a message whose answer is lost is shown once', async (context) => {
   assert.deepEqual(bodies(shown.state), ['hello']);
 });
 
-test('a message that an earlier try has stored is no draft any more', async (context) => {
+test('a message that an earlier page has stored is no draft any more', async (context) => {
   const service = new Service();
   service.messages = [{ id: 1, author: 'ana', body: 'hello' }];
+  service.feed = [{ v: 9, type: 'message_posted', at: AT, by: 'ana', command_id: 'earlier', data: { author: 'ana' } }];
   service.posts = ['replayed'];
+  const database = memoryDatabase();
+  const draft = { key: 'earlier', room_id: ROOM_ID, body: 'hello', reply_to: undefined, created_at: Date.now() };
+  await database.apply(ROOM_ID, { drafts: [{ ...draft, after_v: 3, state: 'sending' }] });
+  const shown = await show(context, service, database);
+  await until('no draft', () => shown.state.messages.drafts.length === 0 && service.posts.length === 0);
+  assert.deepEqual([bodies(shown.state), await database.drafts(ROOM_ID)], [['hello'], []]);
+});
+
+test('a message of an earlier page is sent, also if its room is not shown', async (context) => {
+  const service = new Service();
+  const database = memoryDatabase();
+  const draft = { key: 'earlier', room_id: ROOM_ID, body: 'hello', reply_to: undefined, created_at: Date.now() };
+  await database.apply(ROOM_ID, { drafts: [{ ...draft, after_v: 3, state: 'sending' }] });
+  const chat = chatOf(service, database);
+  context.after(() => chat.close());
+  await until('the message', () => service.messages.some(({ body }) => body === 'hello'));
+  await until('the room is left', () => chat.room(ROOM_ID) === undefined);
+  assert.deepEqual(await database.drafts(ROOM_ID), []);
+});
+
+test('a message is sent also if the user leaves the room at once', async (context) => {
+  const service = new Service();
+  service.posts = ['down', 'down', 'down', 'ok'];
   const shown = await show(context, service);
   await act(async () => void (await shown.state.messages.send?.('hello')));
-  await until('no draft', () => shown.state.messages.drafts.length === 0);
-  assert.deepEqual(bodies(shown.state), ['hello']);
+  await act(async () => shown.leave());
+  await until('the message', () => service.messages.some(({ body }) => body === 'hello'));
+  assert.equal(service.posts.length, 0);
 });
 
 test('a refused message fails, and can be sent again', async (context) => {

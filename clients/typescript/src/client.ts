@@ -117,6 +117,14 @@ export class Boxroom {
     await this.session.store(answer);
   }
 
+  /**
+   * Returns a valid access token, for other services of the installation. With `old`, which they have refused, another
+   * one; a source that has no other returns `old` again.
+   */
+  accessToken(old?: string): Promise<string> {
+    return this.tokens.token(old);
+  }
+
   /** Returns true if there is a session. */
   isSignedIn(): Promise<boolean> {
     return this.session.exists();

@@ -27,7 +27,7 @@ export type { WebSocketConstructor, WebSocketLike } from './live/socket.js';
 export type { Api, OperationName, ParamsOf, ResultOf } from './rest/api.js';
 export type { ExportLine, ExportOptions } from './rest/export.js';
 export type { Answer, RequestOptions } from './rest/http.js';
-export { NetworkError, Problem, type FieldError } from './rest/problem.js';
+export { NetworkError, Problem, readProblem, type FieldError } from './rest/problem.js';
 export {
   memoryStorage,
   SignedOut,

@@ -324,3 +324,21 @@ test('with a cookie, a reload begins with a refresh', async (context) => {
   await boxroom.api.showMe();
   assert.deepEqual(server.requests.map(({ url }) => url), ['/sessions/refresh', '/me']);
 });
+
+test('other services get a valid token, and another one for a refused one', async (context) => {
+  let refreshes = 0;
+  const server = await HttpServer.start((response, request) => {
+    if (request.url === '/sessions/refresh') refreshes += 1;
+    return ok(200, tokens(refreshes))(response, request);
+  });
+  context.after(() => server.stop());
+  const boxroom = new Boxroom({ commandUrl: server.url, queryUrl: server.url });
+  await assert.rejects(boxroom.accessToken(), SignedOut);
+  await boxroom.signIn('ana', 'correct horse');
+  assert.equal(await boxroom.accessToken(), 'access 0');
+  assert.equal(await boxroom.accessToken('access 0'), 'access 1');
+  assert.equal(await boxroom.accessToken('access 0'), 'access 1', 'it was replaced before');
+  assert.equal(refreshes, 1);
+  const external = new Boxroom({ commandUrl: server.url, queryUrl: server.url, tokens: 'printed' });
+  assert.equal(await external.accessToken('printed'), 'printed');
+});

@@ -28,13 +28,18 @@ export function useMedia(query: string): boolean {
   return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }
 
+/** Returns true if the device has a mouse, and so a keyboard that covers nothing. */
+export function hasPointer(): boolean {
+  return matchMedia('(pointer: fine)').matches;
+}
+
 /** Returns true on wide screens. */
 export function useIsWide(): boolean {
   return useMedia('(min-width: 56rem)');
 }
 
-/** Runs one request at a time. Its problem is `error`, or a toast with `isToasted`. */
-export function useAction(isToasted = false) {
+/** Runs one request at a time. Its problem is `error`, or a toast with `isToasted`. `describe` has texts of its own. */
+export function useAction(isToasted = false, describe?: (problem: unknown) => string | undefined) {
   const words = useWords();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
@@ -48,7 +53,7 @@ export function useAction(isToasted = false) {
       await work();
       return true;
     } catch (problem) {
-      const text = problemText(problem, words);
+      const text = describe?.(problem) ?? problemText(problem, words);
       if (isToasted) toast(text);
       else setError(text);
       return false;

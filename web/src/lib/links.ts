@@ -68,11 +68,14 @@ function parse(text: string): URL | undefined {
   }
 }
 
-/** Returns true if the host may look like another one: punycode, letters of several scripts, or a user name. */
+/**
+ * Returns true if the address may look like another one: a host in punycode, of several scripts, or written in another
+ * way than it is used, a user name, or characters that are invisible or change the direction of the text.
+ */
 export function isDoubtful(url: URL, text: string): boolean {
   if (url.username !== '' || url.password !== '') return true;
   if (url.hostname.split('.').some((label) => label.startsWith('xn--'))) return true;
+  if (/\p{Default_Ignorable_Code_Point}|\p{Bidi_Control}/u.test(text)) return true;
   const written = /^https?:\/\/([^/?#]*)/iu.exec(text)?.[1] ?? '';
-  const scripts = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u];
-  return scripts.filter((script) => script.test(written)).length > 1;
+  return written.toLowerCase().replace(/:\d*$/, '') !== url.hostname;
 }

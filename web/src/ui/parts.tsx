@@ -34,6 +34,7 @@ const PATHS = {
   reply: 'M10 7L4 12l6 5v-3c5 0 8 1.5 10 5-.5-6-4-9-10-9z',
   plus: 'M12 5v14M5 12h14',
   minus: 'M5 12h14',
+  menu: 'M4 6h16M4 12h16M4 18h16',
 } as const;
 
 /** The name of an icon. */

@@ -9,6 +9,7 @@ import { useWords } from '../texts/index.js';
 import { Choice, Empty, Field, FormError, Icon, Loading, PasswordField } from '../ui/parts.js';
 import { RoomCard } from './nearby.js';
 import { useLobby } from './lobby.js';
+import { storeLabel, useStores } from './stores.js';
 
 /** The view of a box. It changes at once when a room is opened or closed on the box. */
 export function BoxView({ boxId }: { boxId: string }) {
@@ -60,11 +61,7 @@ function OpenRoom({ boxId, zipCode }: { boxId: string; zipCode: string }) {
   const words = useWords();
   const { t } = words;
   const client = useBoxroom();
-  const stores = useLoad(zipCode, async () => {
-    const here = await client.api.listStores({ zip_code: zipCode, limit: 100 });
-    const items = here.items.length > 0 ? here.items : (await client.api.listStores({ limit: 100 })).items;
-    return items.filter(({ open, retired }) => open && !retired);
-  });
+  const stores = useStores(zipCode);
   const [store, setStore] = useState('');
   const [title, setTitle] = useState('');
   const [size, setSize] = useState('4');
@@ -91,9 +88,7 @@ function OpenRoom({ boxId, zipCode }: { boxId: string; zipCode: string }) {
         <Choice
           label={t('store')}
           value={storeId}
-          options={stores.data.map(
-            ({ store_id, name, category }) => [store_id, category ? `${name} (${category})` : name] as const,
-          )}
+          options={stores.data.map((entry) => [entry.store_id, storeLabel(entry)] as const)}
           onChange={setStore}
         />
         <Field

@@ -71,7 +71,7 @@ export function JoinView({ roomId, invitation }: { roomId: string; invitation: s
           <dl className="facts">
             <dt>{t('store')}</dt>
             <dd>{store.data?.name ?? room.store_id}</dd>
-            <dt>{t('tab_boxes')}</dt>
+            <dt>{t('box')}</dt>
             <dd>{box.data ? `${box.data.address}, ${box.data.detailed_address}` : room.box_id}</dd>
             <dt>{t('host')}</dt>
             <dd>{nameOf(room.host) ?? t('unknown_user')}</dd>

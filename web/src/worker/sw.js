@@ -55,25 +55,58 @@ self.addEventListener('push', (event) => {
   } catch {
     // A push message of another sender shows the name of the page only.
   }
-  const { title, body, badge } = message;
-  const { room_id: room } = message.data ?? {};
-  const counted = typeof badge === 'number' ? self.navigator.setAppBadge?.(badge) : undefined;
-  // A message without texts only sets the badge.
-  if (event.data && title === undefined && body === undefined) return event.waitUntil(Promise.resolve(counted));
-  const options = { body: body ?? '', tag: room ?? 'boxroom', icon: 'icon.svg', data: { room } };
-  event.waitUntil(Promise.all([counted, self.registration.showNotification(title ?? 'Boxroom', options)]));
+  event.waitUntil(show(message, event.data !== null));
 });
+
+/** Shows a push message, unless its room is before the eyes of the user. */
+async function show({ title, body, badge, urgent, data = {} }, hasContent) {
+  if (typeof badge === 'number') await self.navigator.setAppBadge?.(badge).catch(() => {});
+  // A message without texts only sets the badge.
+  if (hasContent && title === undefined && body === undefined) return;
+  const { room_id: room, message_id: message } = data;
+  const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  if (room && pages.some(({ focused, url }) => focused && isOf(url, room))) return;
+  const options = {
+    body: body ?? '',
+    tag: room ?? 'boxroom',
+    renotify: urgent === true,
+    icon: 'icon.svg',
+    data: { room, message },
+  };
+  await self.registration.showNotification(title ?? 'Boxroom', options);
+}
+
+/** Returns true if the address is that of a room. */
+function isOf(address, room) {
+  return new URL(address).hash.split('?')[0] === `#/room/${encodeURIComponent(room)}`;
+}
 
 self.addEventListener('notificationclick', (event) => {
   event.notification.close();
-  const { room } = event.notification.data ?? {};
-  const url = new URL(room ? `./#/room/${encodeURIComponent(room)}` : './#/alarms', location.href).href;
+  const { room, message } = event.notification.data ?? {};
+  const query = message ? `?message=${encodeURIComponent(message)}` : '';
+  const hash = room ? `#/room/${encodeURIComponent(room)}${query}` : '#/alarms';
   event.waitUntil(
-    self.clients.matchAll({ type: 'window' }).then(async (pages) => {
+    self.clients.matchAll({ type: 'window', includeUncontrolled: true }).then(async (pages) => {
       const page = pages[0];
-      if (!page) return self.clients.openWindow(url);
-      await page.focus();
-      page.postMessage({ open: new URL(url).hash });
+      if (!page) return self.clients.openWindow(new URL(`./${hash}`, location.href).href);
+      page.postMessage({ open: hash });
+      await page.focus().catch(() => {});
     }),
   );
 });
+
+self.addEventListener('pushsubscriptionchange', (event) => {
+  event.waitUntil(renew(event));
+});
+
+/** Makes a new subscription in place of one that has ended. A page tells the service of it: this one has no token. */
+async function renew({ oldSubscription, newSubscription }) {
+  const key = oldSubscription?.options.applicationServerKey;
+  if (!newSubscription && key) {
+    const options = { userVisibleOnly: true, applicationServerKey: key };
+    await self.registration.pushManager.subscribe(options).catch(() => {});
+  }
+  const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  pages.forEach((page) => page.postMessage({ push: 'changed' }));
+}

@@ -21,6 +21,13 @@ export interface ChatOptions {
   database?: Database;
 }
 
+/** A followed room, and the number of its users. */
+interface OpenRoom {
+  model: RoomModel;
+  uses: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
 /** The chat of a signed-in user. */
 export class Chat {
   readonly client: Boxroom;
@@ -32,10 +39,11 @@ export class Chat {
   readonly rooms: RoomList;
   readonly alarms: AlarmList;
   private readonly database: Database;
-  private readonly open = new Map<string, { model: RoomModel; uses: number; timer?: ReturnType<typeof setTimeout> }>();
+  private readonly open = new Map<string, OpenRoom>();
   private readonly stops: (() => void)[] = [];
   private connected = false;
   private stopped = false;
+  private closed = false;
 
   constructor({ client, userId, database = memoryDatabase() }: ChatOptions) {
     this.client = client;
@@ -46,6 +54,12 @@ export class Chat {
     this.alarms = new AlarmList(client, this.names);
     this.listen();
     client.live.connect();
+    const stop = this.rooms.state.subscribe(() => {
+      if (this.rooms.state.get().status !== 'ready') return;
+      stop();
+      void this.sendDrafts();
+    });
+    this.stops.push(stop);
     void this.rooms.reload();
     void this.alarms.reload();
   }
@@ -70,11 +84,7 @@ export class Chat {
     entry.uses -= 1;
     if (entry.uses > 0) return;
     clearTimeout(entry.timer);
-    entry.timer = setTimeout(() => {
-      this.open.delete(roomId);
-      entry.model.close();
-      this.check();
-    }, LINGER_MS);
+    this.leaveLater(roomId, entry);
   }
 
   /** The model of a followed room. */
@@ -84,6 +94,7 @@ export class Chat {
 
   /** Stops everything, and closes the live connection. */
   close(): void {
+    this.closed = true;
     for (const stop of this.stops) stop();
     for (const { model, timer } of this.open.values()) {
       clearTimeout(timer);
@@ -99,6 +110,27 @@ export class Chat {
   /** Removes everything that is stored on this device, as at a sign-out. */
   async clear(): Promise<void> {
     await this.database.clear();
+  }
+
+  /** Sends what an earlier page has not sent, also in rooms that are not shown. */
+  private async sendDrafts(): Promise<void> {
+    for (const { room_id, status } of this.rooms.state.get().rooms) {
+      const drafts = status === 'open' ? await this.database.drafts(room_id).catch(() => []) : [];
+      if (this.closed) return;
+      if (!drafts.some(({ state }) => state === 'sending')) continue;
+      this.acquire(room_id);
+      this.release(room_id);
+    }
+  }
+
+  private leaveLater(roomId: string, entry: OpenRoom): void {
+    entry.timer = setTimeout(() => {
+      // Messages that are on their way are sent, also after the user has left the view.
+      if (entry.model.isSending) return this.leaveLater(roomId, entry);
+      this.open.delete(roomId);
+      entry.model.close();
+      this.check();
+    }, LINGER_MS);
   }
 
   private listen(): void {

@@ -1,56 +1,27 @@
 /** One room: its card, members, messages and signals. */
 
 import { isEvent, Problem, type Boxroom, type Items, type RoomEvent } from '@boxroom/client';
-import type { Database, Draft } from '@boxroom/client/store';
+import { Outbox, type Database, type Draft } from '@boxroom/client/store';
+import { detailsAfter, type Details } from './details.js';
 import { isLater } from './ids.js';
 import type { Names } from './names.js';
-import { Outbox } from './outbox.js';
-import type { ChatMessage, MemberView, Notice, Place, RoomView } from './types.js';
+import { withNotice } from './notices.js';
+import { Presence } from './presence.js';
+import type { ChatMessage, MemberView, Notice, Place } from './types.js';
 import { Value } from './value.js';
-import { MessageWindow, PAGE } from './window.js';
+import { MessageWindow, PAGE, withReaction } from './window.js';
 
 /** The number of events before the current one that are searched for notices. */
 const RECENT_EVENTS = 100;
 
-/** The number of notices that are kept. */
-const MAX_NOTICES = 200;
-
-/** The time after which a user counts as no longer typing, in milliseconds. */
-const TYPING_MS = 4000;
-
 /** The least time between two moves of the read marker, in milliseconds. */
 const MARKER_MS = 1000;
 
-/** Events that are shown as notices between messages. */
-const NOTICES = new Set([
-  'member_joined',
-  'member_left',
-  'member_kicked',
-  'host_transferred',
-  'room_changed',
-  'co_host_appointed',
-  'co_host_dismissed',
-  'member_muted',
-  'member_unmuted',
-  'slow_mode_set',
-  'message_pinned',
-  'step_advanced',
-  'room_extended',
-  'room_closing_soon',
-  'room_closed',
-  'order_arrived',
-  'door_opened',
-]);
-
 /** The state of a room. */
-export interface RoomState {
+export interface RoomState extends Details {
   readonly status: 'loading' | 'ready' | 'failed';
   /** The code of the problem, if `failed`: `not-a-member`, `room-not-found`, … */
   readonly code?: string;
-  readonly card?: RoomView;
-  /** The members, in the order in which they joined. */
-  readonly members: readonly MemberView[];
-  readonly place: Place;
   /** True while missed events are on the way. */
   readonly behind: boolean;
 }
@@ -72,16 +43,6 @@ export interface MessagesState {
   readonly firstUnread: string | undefined;
 }
 
-/** The current moment of a room. */
-export interface PresenceState {
-  /** The users who are connected to the room. */
-  readonly inside: readonly string[];
-  /** The other users who are typing. */
-  readonly typing: readonly string[];
-  /** The last messages that members have marked as read. */
-  readonly markers: Readonly<Record<string, string>>;
-}
-
 /** The surroundings of a room. */
 export interface RoomContext {
   client: Boxroom;
@@ -95,16 +56,18 @@ export interface RoomContext {
 export class RoomModel {
   readonly state = new Value<RoomState>({ status: 'loading', members: [], place: 'inside', behind: true });
   readonly messages: Value<MessagesState>;
-  readonly presence = new Value<PresenceState>({ inside: [], typing: [], markers: {} });
+  readonly presence: Presence;
   private readonly window = new MessageWindow();
   private readonly outbox: Outbox;
+  private readonly drafts: Promise<void>;
   private notices: readonly Notice[] = [];
   private loading: MessagesState['loading'];
   private firstUnread: string | undefined;
   private readUpTo: string | undefined;
   private markerTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly typing = new Map<string, ReturnType<typeof setTimeout>>();
   private lastV = 0;
+  /** The version up to which events were read with the room. */
+  private readV = 0;
   private headV = 0;
   /** Counts the reads of the room: the result of an earlier one is dropped. */
   private opened = 0;
@@ -116,10 +79,11 @@ export class RoomModel {
     readonly roomId: string,
     private readonly context: RoomContext,
   ) {
-    this.outbox = new Outbox(context.client, context.database, roomId, {
-      onChange: () => this.show(),
-      lastV: () => this.lastV,
-    });
+    const { client, database, userId } = context;
+    this.presence = new Presence(userId);
+    const room = { roomId, onChange: () => this.show(), lastV: () => this.lastV, skippedV: () => this.readV };
+    this.outbox = new Outbox(client, database, room, { readMarker: true });
+    this.drafts = this.outbox.load();
     this.messages = new Value(this.shown());
     void this.open();
   }
@@ -136,19 +100,21 @@ export class RoomModel {
         this.readMembers(card.status === 'closed'),
         client.api.listMessages({ room: this.roomId, limit: PAGE }),
         client.api.listEvents({ room: this.roomId, after_v: Math.max(card.v - RECENT_EVENTS, 0), limit: 200 }),
+        this.drafts,
       ]);
       if (opened !== this.opened || this.closed) return;
       this.epoch += 1;
       this.loading = undefined;
       this.lastV = card.v;
       this.headV = card.v;
+      this.readV = card.v;
       this.notices = [];
       for (const event of recent.items) this.note({ ...event, room_id: this.roomId } as RoomEvent);
       this.window.replace(page.items, page.next != null, false);
       this.context.names.learn(members);
       this.context.names.want(page.items.map(({ author }) => author));
       const markers = Object.fromEntries(members.flatMap((m) => (m.read_up_to ? [[m.user_id, m.read_up_to]] : [])));
-      this.presence.update({ markers });
+      this.presence.setMarkers(markers);
       this.readUpTo ??= markers[this.context.userId];
       this.findFirstUnread();
       const isOpen = card.status === 'open';
@@ -156,7 +122,7 @@ export class RoomModel {
       this.show();
       if (isOpen) client.live.subscribe(this.roomId, card.v);
       else this.context.onBehind();
-      await this.outbox.restore();
+      this.outbox.resume();
     } catch (error) {
       if (opened !== this.opened || this.closed) return;
       const code = error instanceof Problem ? error.code : 'network';
@@ -231,6 +197,11 @@ export class RoomModel {
     return found;
   }
 
+  /** Returns true while messages are on their way. */
+  get isSending(): boolean {
+    return this.state.get().status !== 'failed' && this.outbox.drafts.some(({ state }) => state === 'sending');
+  }
+
   /** Sends a message. It is shown at once as a draft. */
   async send(body: string, replyTo?: string): Promise<string> {
     if (this.window.hasLater) await this.jumpToNewest();
@@ -287,7 +258,7 @@ export class RoomModel {
   onEvent(event: RoomEvent): void {
     if (event.v <= this.lastV) return;
     this.lastV = event.v;
-    if (event.command_id !== undefined) this.outbox.onArrived(event.command_id);
+    if (event.command_id !== undefined) void this.outbox.remove(event.command_id);
     this.note(event);
     this.apply(event);
     this.show();
@@ -319,149 +290,55 @@ export class RoomModel {
   }
 
   onSignal(signal: Items['signal']): void {
-    if (signal.kind === 'presence') {
-      this.presence.update({ inside: signal.users });
-      this.context.names.want(signal.users);
-    } else if (signal.kind === 'read') {
-      this.presence.update({ markers: { ...this.presence.get().markers, ...signal.markers } });
-    } else if (signal.user_id !== this.context.userId) {
-      clearTimeout(this.typing.get(signal.user_id));
-      this.typing.set(
-        signal.user_id,
-        setTimeout(() => this.stopTyping(signal.user_id), TYPING_MS),
-      );
-      this.showTyping();
-    }
+    this.presence.onSignal(signal);
+    if (signal.kind === 'presence') this.context.names.want(signal.users);
   }
 
   onDisconnected(): void {
     if (this.state.get().place === 'inside') this.state.update({ behind: true });
-    this.presence.update({ inside: [], typing: [] });
+    this.presence.onDisconnected();
   }
 
   /** Removes the texts of an erased user. */
   erase(author: string): void {
-    this.window.changeAll(author, (message) =>
-      message.deleted ? message : { ...message, body: '[erased]', erased: true, mentions: [], mentions_all: false },
-    );
+    this.window.erase(author);
     this.show();
   }
 
   close(): void {
     this.closed = true;
     this.outbox.close();
-    for (const timer of this.typing.values()) clearTimeout(timer);
+    this.presence.close();
     this.context.client.live.unsubscribe(this.roomId);
   }
 
   private apply(event: RoomEvent): void {
-    const { window } = this;
     const { userId, names } = this.context;
     if (isEvent(event, 'message_posted')) {
-      const { message_id, author, body, erased, reply_to, mentions, mentions_all } = event.data;
+      const { author } = event.data;
       names.want([author]);
-      this.stopTyping(author);
-      const posted = { message_id, author, body, erased, reply_to, mentions, mentions_all, posted_at: event.at };
-      window.post({ ...posted, deleted: body === null, reactions: {} }, author === userId);
-    } else if (isEvent(event, 'message_edited')) {
-      const { message_id, body, erased, mentions, mentions_all } = event.data;
-      const edit = { body, erased, mentions, mentions_all, edited_at: event.at };
-      window.change(message_id, (message) => (message.deleted ? message : { ...message, ...edit }));
-    } else if (isEvent(event, 'message_deleted')) {
-      const gone = { body: null, deleted: true, mentions: [], reactions: {} };
-      window.change(event.data.message_id, (message) => ({ ...message, ...gone }));
-      this.unpin(event.data.message_id);
-    } else if (isEvent(event, 'reaction_added') || isEvent(event, 'reaction_removed')) {
-      const { message_id, emoji, user_id } = event.data;
-      const isAdded = event.type === 'reaction_added';
-      window.change(message_id, (message) => withReaction(message, emoji, user_id, isAdded));
+      this.presence.stopTyping(author);
     } else if (isEvent(event, 'member_joined')) {
       const { user_id, nickname } = event.data;
       names.learn([{ user_id, nickname: nickname ?? null }]);
-      const member = { user_id, nickname: nickname ?? null, joined_at: event.at, host: false, co_host: false };
-      this.setMembers((members) => [...members.filter((known) => known.user_id !== user_id), member]);
-    } else if (isEvent(event, 'member_left') || isEvent(event, 'member_kicked')) {
-      const { user_id } = event.data;
-      this.setMembers((members) => members.filter((member) => member.user_id !== user_id));
-      if (user_id === userId) this.state.update({ place: event.type === 'member_left' ? 'left' : 'kicked' });
-    } else if (isEvent(event, 'host_transferred')) {
-      const { to } = event.data;
-      this.setMembers((members) =>
-        members.map((member) => ({ ...member, host: member.user_id === to, ...(member.user_id === to ? HOST : {}) })),
-      );
-      this.setCard({ host: to });
-    } else if (event.type === 'co_host_appointed' || event.type === 'co_host_dismissed') {
-      this.setMember(event, { co_host: event.type === 'co_host_appointed' });
-    } else if (event.type === 'member_muted') {
-      this.setMember(event, { muted_until: (event.data as { until: string }).until });
-    } else if (event.type === 'member_unmuted') this.setMember(event, {});
-    else if (event.type === 'slow_mode_set') {
-      this.setCard({ slow_mode_seconds: (event.data as { seconds: number }).seconds });
-    } else if (event.type === 'message_pinned') {
-      const { message_id, replaced } = event.data as { message_id: string; replaced?: string };
-      const rest = (this.state.get().card?.pinned ?? []).filter((id) => id !== message_id && id !== replaced);
-      this.setCard({ pinned: [...rest, message_id] });
-    } else if (event.type === 'message_unpinned') this.unpin((event.data as { message_id: string }).message_id);
-    else if (event.type === 'room_changed') {
-      const { locked, max_members, store_id, title } = event.data as Partial<RoomView>;
-      const all = { locked, max_members, store_id, title };
-      this.setCard(Object.fromEntries(Object.entries(all).filter(([, value]) => value != null)));
-    } else if (isEvent(event, 'step_advanced')) this.setCard({ step: event.data.step });
-    else if (isEvent(event, 'room_extended')) this.setCard({ closes_at: event.data.closes_at });
-    else if (isEvent(event, 'room_closed')) {
-      this.setCard({ status: 'closed', closed_at: event.at, closed_reason: event.data.reason });
-      this.state.update({ place: 'closed' });
     }
-  }
-
-  private setCard(change: Partial<RoomView>): void {
-    const { card } = this.state.get();
-    if (card) this.state.update({ card: { ...card, ...change } });
-  }
-
-  private setMembers(change: (members: readonly MemberView[]) => readonly MemberView[]): void {
-    const members = change(this.state.get().members);
-    this.state.update({ members });
-    this.setCard({ member_count: members.length });
-  }
-
-  private setMember(event: RoomEvent, change: Partial<MemberView>): void {
-    const { user_id } = event.data as { user_id: string };
-    this.setMembers((members) =>
-      members.map((member) => {
-        if (member.user_id !== user_id) return member;
-        const { muted_until: _, ...rest } = member;
-        return event.type === 'member_unmuted' ? rest : { ...member, ...change };
-      }),
-    );
-  }
-
-  private unpin(id: string): void {
-    const pinned = this.state.get().card?.pinned;
-    if (pinned?.includes(id)) this.setCard({ pinned: pinned.filter((other) => other !== id) });
+    this.window.apply(event, userId);
+    const changes = detailsAfter(event, this.state.get(), userId);
+    if (Object.keys(changes).length > 0) this.state.update(changes);
   }
 
   private note(event: RoomEvent): void {
-    if (!NOTICES.has(event.type)) return;
-    const { v, type, at, by, data } = event;
-    this.notices = [...this.notices, { v, type, at, by, data: data as Record<string, unknown> }].slice(-MAX_NOTICES);
-    const named = ['user_id', 'to', 'from'].map((field) => (data as Record<string, unknown>)[field]);
-    this.context.names.want([by, ...named].filter((user) => typeof user === 'string'));
+    const notices = withNotice(this.notices, event);
+    if (notices === this.notices) return;
+    this.notices = notices;
+    const { user_id, to, from } = event.data as Record<string, unknown>;
+    this.context.names.want([event.by, user_id, to, from].filter((user) => typeof user === 'string'));
   }
 
   private checkBehind(): void {
     const behind = this.lastV < this.headV && this.state.get().place === 'inside';
     if (this.state.get().behind !== behind) this.state.update({ behind });
     this.context.onBehind();
-  }
-
-  private stopTyping(user: string): void {
-    clearTimeout(this.typing.get(user));
-    if (this.typing.delete(user)) this.showTyping();
-  }
-
-  private showTyping(): void {
-    this.presence.update({ typing: [...this.typing.keys()] });
   }
 
   private findFirstUnread(): void {
@@ -518,15 +395,4 @@ export class RoomModel {
     const { notices, loading, firstUnread } = this;
     return { messages, notices, drafts: this.outbox.drafts, hasEarlier, hasLater, loading, newBelow, firstUnread };
   }
-}
-
-/** The fields of a member who has become the host. */
-const HOST = { host: true, co_host: false };
-
-function withReaction(message: ChatMessage, emoji: string, user: string, isAdded: boolean): ChatMessage {
-  const users = message.reactions[emoji] ?? [];
-  if (users.includes(user) === isAdded || message.deleted) return message;
-  const next = isAdded ? [...users, user] : users.filter((other) => other !== user);
-  const { [emoji]: _, ...rest } = message.reactions;
-  return { ...message, reactions: next.length === 0 ? rest : { ...message.reactions, [emoji]: next } };
 }

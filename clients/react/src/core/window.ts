@@ -1,5 +1,6 @@
 /** A window of consecutive messages of a room. */
 
+import { isEvent, type RoomEvent } from '@boxroom/client';
 import { compareIds, isLater } from './ids.js';
 import type { ChatMessage, MessageView } from './types.js';
 
@@ -69,6 +70,26 @@ export class MessageWindow {
     if (!isOwn) this.newBelow += 1;
   }
 
+  /** Applies an event of the room. */
+  apply(event: RoomEvent, userId: string): void {
+    if (isEvent(event, 'message_posted')) {
+      const { message_id, author, body, erased, reply_to, mentions, mentions_all } = event.data;
+      const posted = { message_id, author, body, erased, reply_to, mentions, mentions_all, posted_at: event.at };
+      this.post({ ...posted, deleted: body === null, reactions: {} }, author === userId);
+    } else if (isEvent(event, 'message_edited')) {
+      const { message_id, body, erased, mentions, mentions_all } = event.data;
+      const edit = { body, erased, mentions, mentions_all, edited_at: event.at };
+      this.change(message_id, (message) => (message.deleted ? message : { ...message, ...edit }));
+    } else if (isEvent(event, 'message_deleted')) {
+      const gone = { body: null, deleted: true, mentions: [], reactions: {} };
+      this.change(event.data.message_id, (message) => ({ ...message, ...gone }));
+    } else if (isEvent(event, 'reaction_added') || isEvent(event, 'reaction_removed')) {
+      const { message_id, emoji, user_id } = event.data;
+      const isAdded = event.type === 'reaction_added';
+      this.change(message_id, (message) => withReaction(message, emoji, user_id, isAdded));
+    }
+  }
+
   /** Changes a message, if it is known. */
   change(id: string, change: (message: ChatMessage) => ChatMessage): void {
     const index = this.indexOf(id);
@@ -81,9 +102,11 @@ export class MessageWindow {
     }
   }
 
-  /** Changes all messages of an author. */
-  changeAll(author: string, change: (message: ChatMessage) => ChatMessage): void {
-    const apply = (message: ChatMessage) => (message.author === author ? change(message) : message);
+  /** Removes the texts of an erased author. */
+  erase(author: string): void {
+    const gone = { body: '[erased]', erased: true, mentions: [], mentions_all: false };
+    const apply = (message: ChatMessage) =>
+      message.author !== author || message.deleted ? message : { ...message, ...gone };
     this.messages = this.messages.map(apply);
     this.tail = this.tail.map(apply);
   }
@@ -130,4 +153,13 @@ export function messageOf(view: MessageView): ChatMessage {
     mentions_all,
     reactions: view.reactions,
   };
+}
+
+/** Returns the message with or without the reaction of a user. */
+export function withReaction(message: ChatMessage, emoji: string, user: string, isAdded: boolean): ChatMessage {
+  const users = message.reactions[emoji] ?? [];
+  if (users.includes(user) === isAdded || message.deleted) return message;
+  const next = isAdded ? [...users, user] : users.filter((other) => other !== user);
+  const { [emoji]: _, ...rest } = message.reactions;
+  return { ...message, reactions: next.length === 0 ? rest : { ...message.reactions, [emoji]: next } };
 }

@@ -8,10 +8,12 @@ const ROOM = 'locker-7.1';
 /** The service. */
 export class Service {
   readonly requests: string[] = [];
-  /** Answers of posts, in turn; `lost` breaks the connection. */
-  posts: ('ok' | 'lost' | 'refused' | 'replayed')[] = [];
+  /** Answers of posts, in turn; `lost` breaks the connection after the message was stored, `down` before. */
+  posts: ('ok' | 'lost' | 'down' | 'refused' | 'replayed')[] = [];
   messages: { id: number; author: string; body: string }[] = [];
   v = 10;
+  /** The events that the feed returns. */
+  feed: object[] = [];
   private socket: WebSocketLike | undefined;
 
   readonly fetch: typeof fetch = async (input, init) => {
@@ -100,6 +102,7 @@ export class Service {
         const headers = { 'content-type': 'application/problem+json' };
         return new Response(JSON.stringify(problem), { status: 403, headers });
       }
+      if (next === 'down') throw new TypeError('fetch failed');
       if (next === 'replayed') {
         return Response.json({ id: '1' }, { status: 201, headers: { 'idempotent-replay': 'true' } });
       }
@@ -122,7 +125,11 @@ export class Service {
       });
       return Response.json({ items: [member('ana'), member('ben')], next: null });
     }
-    if (path === `/rooms/${ROOM}/events`) return Response.json({ items: [], next: null, head_v: this.v });
+    if (path === `/rooms/${ROOM}/events`) {
+      const after = Number(query.get('after_v'));
+      const items = (this.feed as { v: number }[]).filter(({ v }) => v > after);
+      return Response.json({ items, next: null, head_v: this.v });
+    }
     if (path === `/rooms/${ROOM}/messages`) return Response.json(this.page(query));
     if (path === '/users') return Response.json({ items: [] });
     if (path === '/me/rooms') {

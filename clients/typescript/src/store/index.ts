@@ -11,5 +11,6 @@ export {
   type RoomInfo,
   type Snapshot,
 } from './fold.js';
+export { Outbox, type OutboxOptions, type OutboxRoom } from './outbox.js';
 export { StoredRoom } from './room.js';
 export { RoomStore } from './store.js';

@@ -5,7 +5,6 @@ import { isEvent, type Item, type RoomEvent } from '../live/items.js';
 import { Problem } from '../rest/problem.js';
 import { SignedOut } from '../session.js';
 import { sleep } from '../time.js';
-import { uuidv7 } from '../uuid.js';
 import { boxOf, MAX_EVENTS, type Database, type Draft } from './database.js';
 import {
   Fold,
@@ -17,15 +16,10 @@ import {
   type RoomInfo,
   type Snapshot,
 } from './fold.js';
+import { Outbox } from './outbox.js';
 
 /** The number of events that are shown at first, and added by each earlier page. */
 const PAGE = 100;
-
-/** The age of a draft up to which the service surely remembers its key, in milliseconds: less than 24 hours. */
-const KEY_LIFETIME_MS = 23 * 60 * 60 * 1000;
-
-/** The time in which a draft is repeated before it counts as failed, in milliseconds. */
-const SEND_MS = 60_000;
 
 /** The number of events of a page that is read again. */
 const REREAD = 200;
@@ -37,10 +31,8 @@ const REREAD_RETRY_MS = 5000;
 export class StoredRoom {
   private events: RoomEvent[];
   private fold: Fold;
-  private readonly outbox: Map<string, Draft>;
+  private readonly outbox: Outbox;
   private readonly listeners = new Set<() => void>();
-  /** Sends one draft after another, so that they keep their order. */
-  private sending: Promise<void> = Promise.resolve();
   private loading: Promise<boolean> | undefined;
   private standing: 'inside' | 'ended' = 'inside';
   private disposed = false;
@@ -62,7 +54,6 @@ export class StoredRoom {
     readonly roomId: string,
     events: RoomEvent[],
     private snapshot: Snapshot | undefined,
-    drafts: Draft[],
     /** The erased users of the box. */
     private readonly erased: Set<string>,
     afterV: number,
@@ -71,15 +62,19 @@ export class StoredRoom {
     this.events = events;
     this.nextV = afterV + 1;
     this.fold = new Fold(snapshot, events);
-    this.outbox = new Map(drafts.map((draft) => [draft.key, draft]));
+    this.outbox = new Outbox(client, database, {
+      roomId,
+      onChange: () => this.changed(),
+      lastV: () => this.nextV - 1,
+      skippedV: () => this.skippedV,
+    });
   }
 
   /** Shows what is stored, and follows the room. */
   static async open(client: Boxroom, database: Database, roomId: string): Promise<StoredRoom> {
-    const [stored, snapshot, drafts, erased] = await Promise.all([
+    const [stored, snapshot, erased] = await Promise.all([
       database.events(roomId, PAGE),
       database.snapshot(roomId),
-      database.drafts(roomId),
       database.erased(boxOf(roomId)),
     ]);
     // Another tab may have stored an event after it was erased here.
@@ -88,9 +83,10 @@ export class StoredRoom {
     if (changed.length > 0) await database.apply(roomId, { events: changed });
     const lastV = stored.at(-1)?.v;
     const afterV = lastV ?? beginning((await client.api.listEvents({ room: roomId, limit: 1 })).head_v);
-    const room = new StoredRoom(client, database, roomId, events, snapshot, drafts, new Set(erased), afterV);
+    const room = new StoredRoom(client, database, roomId, events, snapshot, new Set(erased), afterV);
+    await room.outbox.load();
     client.live.subscribe(roomId, afterV);
-    for (const draft of drafts) room.resume(draft);
+    room.outbox.resume();
     return room;
   }
 
@@ -111,7 +107,7 @@ export class StoredRoom {
 
   /** The messages that are being sent or have failed, the oldest first. They are shown after the others. */
   get drafts(): Draft[] {
-    return [...this.outbox.values()];
+    return this.outbox.drafts;
   }
 
   /** The version of the last event. */
@@ -139,37 +135,18 @@ export class StoredRoom {
   }
 
   /** Sends a message. It is a draft until its event arrives, and survives a reload. Returns the key of the draft. */
-  async send(body: string, replyTo?: string): Promise<string> {
-    const key = uuidv7();
-    const draft: Draft = {
-      key,
-      room_id: this.roomId,
-      body,
-      reply_to: replyTo,
-      created_at: Date.now(),
-      after_v: this.nextV - 1,
-      state: 'sending',
-    };
-    await this.setDraft(draft);
-    this.transmit(key);
-    return key;
+  send(body: string, replyTo?: string): Promise<string> {
+    return this.outbox.send(body, replyTo);
   }
 
-  /**
-   * Sends a failed draft again, with the same key: the message is stored once, whatever has happened before. A draft
-   * whose key the service may have forgotten is first looked for in the feed.
-   */
-  async retry(key: string): Promise<void> {
-    const draft = this.outbox.get(key);
-    if (draft?.state !== 'failed') return;
-    const { code: _, ...rest } = draft;
-    await this.setDraft({ ...rest, state: 'sending' });
-    this.transmit(key);
+  /** Sends a failed draft again, with the same key: the message is stored once, whatever has happened before. */
+  retry(key: string): Promise<void> {
+    return this.outbox.retry(key);
   }
 
   /** Removes a failed draft. A message that was not known to be stored may appear all the same. */
-  async discard(key: string): Promise<void> {
-    if (this.outbox.get(key)?.state === 'failed') await this.drop(key);
+  discard(key: string): Promise<void> {
+    return this.outbox.discard(key);
   }
 
   /** Applies an item of the live client. */
@@ -204,6 +181,7 @@ export class StoredRoom {
   /** Stops all callbacks. */
   dispose(): void {
     this.disposed = true;
+    this.outbox.close();
     this.listeners.clear();
   }
 
@@ -213,7 +191,7 @@ export class StoredRoom {
     const event = this.withoutErased(received);
     this.events.push(event);
     this.fold.apply(event);
-    const isOwn = event.command_id !== undefined && this.outbox.delete(event.command_id);
+    const isOwn = event.command_id !== undefined && this.outbox.take(event.command_id);
     this.changed();
     const blanked = isEvent(event, 'message_deleted') ? await this.blank(event.data.message_id) : [];
     // The draft goes with the transaction that stores its message.
@@ -317,10 +295,7 @@ export class StoredRoom {
 
   /** Begins again: the stored versions belong to another log. Drafts that it has stored are gone with it. */
   private async beginAgain(headV: number): Promise<void> {
-    const gone = this.drafts.filter(({ state }) => state === 'stored').map(({ key }) => key);
-    gone.forEach((key) => this.outbox.delete(key));
-    const kept = this.drafts.map((draft) => ({ ...draft, after_v: 0 }));
-    kept.forEach((draft) => this.outbox.set(draft.key, draft));
+    const drafts = this.outbox.restart();
     const afterV = beginning(headV);
     this.skippedV = afterV;
     this.snapshot = undefined;
@@ -329,7 +304,7 @@ export class StoredRoom {
     this.nextV = afterV + 1;
     this.client.live.subscribe(this.roomId, afterV);
     this.show([]);
-    await this.database.apply(this.roomId, { clear: true, drafts: kept, sent: gone });
+    await this.database.apply(this.roomId, { clear: true, ...drafts });
   }
 
   private async loadPage(): Promise<boolean> {
@@ -353,88 +328,9 @@ export class StoredRoom {
     return true;
   }
 
-  /** Continues with a draft after a reload. */
-  private resume(draft: Draft): void {
-    if (draft.state === 'failed') return;
-    // A message long after it was written would surprise: the user decides.
-    if (isKeyOver(draft)) this.inTurn(draft.key, (current) => this.expire(current));
-    else if (draft.state === 'sending') this.transmit(draft.key);
-    else if (draft.after_v < this.skippedV) this.inTurn(draft.key, (current) => this.dropIfStored(current));
-  }
-
-  private transmit(key: string): void {
-    this.inTurn(key, (draft) => this.transmitNow(draft));
-  }
-
-  /** Handles one draft after another. */
-  private inTurn(key: string, handle: (draft: Draft) => Promise<unknown>): void {
-    const next = async () => {
-      const draft = this.outbox.get(key);
-      if (draft && !this.disposed) await handle(draft);
-    };
-    this.sending = this.sending.then(next).catch(() => {});
-  }
-
-  private async transmitNow(draft: Draft): Promise<void> {
-    const { key, reply_to } = draft;
-    const body = { body: draft.body, ...(reply_to === undefined ? {} : { reply_to }) };
-    try {
-      // The service may have forgotten the key, and would store the message again.
-      if (isKeyOver(draft) && (await this.dropIfStored(draft))) return;
-      await this.client.api.postMessage({ room: this.roomId, body }, { idempotencyKey: key, deadlineMs: SEND_MS });
-    } catch (error) {
-      const code = error instanceof Problem ? error.code : 'network';
-      return this.updateDraft({ ...draft, state: 'failed', code });
-    }
-    await this.updateDraft({ ...draft, state: 'stored' });
-    // The event of a repeat may be a skipped one.
-    if (draft.after_v < this.skippedV) await this.dropIfStored(draft);
-  }
-
-  /** Drops a draft if its message is stored. Otherwise it has failed. */
-  private async expire(draft: Draft): Promise<void> {
-    const isDropped = await this.dropIfStored(draft).catch(() => false);
-    if (!isDropped) await this.updateDraft({ ...draft, state: 'failed', code: 'expired' });
-  }
-
-  /** Reads the feed since the draft was written. Drops the draft and returns true if its event is there. */
-  private async dropIfStored(draft: Draft): Promise<boolean> {
-    const { key } = draft;
-    for (let v = draft.after_v; this.outbox.has(key); ) {
-      const { items } = await this.client.api.listEvents({ room: this.roomId, after_v: v, limit: REREAD });
-      if (items.some(({ command_id }) => command_id === key)) await this.drop(key);
-      const last = items.at(-1);
-      if (!last) return !this.outbox.has(key);
-      v = last.v;
-    }
-    return true;
-  }
-
-  private async drop(key: string): Promise<void> {
-    this.outbox.delete(key);
-    this.changed();
-    await this.database.apply(this.roomId, { sent: [key] });
-  }
-
-  /** Changes a draft, unless its event has arrived meanwhile. */
-  private async updateDraft(draft: Draft): Promise<void> {
-    if (this.outbox.has(draft.key)) await this.setDraft(draft);
-  }
-
-  private async setDraft(draft: Draft): Promise<void> {
-    this.outbox.set(draft.key, draft);
-    this.changed();
-    await this.database.apply(this.roomId, { drafts: [draft] });
-  }
-
   private changed(): void {
     for (const listener of [...this.listeners]) listener();
   }
-}
-
-/** Returns true if the service may have forgotten the key of the draft. */
-function isKeyOver({ created_at }: Draft): boolean {
-  return Date.now() - created_at > KEY_LIFETIME_MS;
 }
 
 /** Returns the version after which a room begins that is not stored. */

@@ -28,19 +28,17 @@ export function Body({ message, highlights }: { message: ChatMessage; highlights
             </span>
           );
         }
+        if (part.kind === 'link' && part.isDoubtful) {
+          // No link: it could be opened without the question, for example with the middle button.
+          return (
+            <button key={index} type="button" className="doubtful-link" onClick={() => setWarned(part)}>
+              {text}
+            </button>
+          );
+        }
         if (part.kind === 'link') {
           return (
-            <a
-              key={index}
-              href={part.href}
-              target="_blank"
-              rel="noopener noreferrer"
-              onClick={(event) => {
-                if (!part.isDoubtful) return;
-                event.preventDefault();
-                setWarned(part);
-              }}
-            >
+            <a key={index} href={part.href} target="_blank" rel="noopener noreferrer">
               {text}
             </a>
           );

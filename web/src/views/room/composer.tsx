@@ -2,7 +2,7 @@
 
 import { useChat, useNames, usePresence, type ChatMessage, type MemberView } from '@boxroom/react';
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
-import { useNow } from '../../lib/hooks.js';
+import { hasPointer, useNow } from '../../lib/hooks.js';
 import { begun, setBegun } from '../../lib/preferences.js';
 import { timeOf } from '../../lib/time.js';
 import { useWords } from '../../texts/index.js';
@@ -52,6 +52,11 @@ export function Composer({
   const now = useNow(10_000);
   const kept = useRef(body);
 
+  useEffect(() => {
+    // The user has just opened the room, and is doing nothing else.
+    const isIdle = document.activeElement?.matches('body, main') ?? true;
+    if (isIdle && hasPointer()) field.current?.focus({ preventScroll: true });
+  }, []);
   useEffect(() => {
     if (attached?.kind === 'edit') {
       setBody((current) => {

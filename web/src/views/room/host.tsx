@@ -8,11 +8,17 @@ import { timeOf } from '../../lib/time.js';
 import { useWords } from '../../texts/index.js';
 import { Choice, Dialog, Field, FormError, PasswordField } from '../../ui/parts.js';
 import { toast } from '../../ui/toasts.js';
+import { storeLabel, useStores } from '../stores.js';
 
-/** The form that changes title, size and password. */
+/** The form that changes store, title, size and password. */
 export function ChangeRoom({ roomId, card, onClose }: { roomId: string; card: RoomView; onClose: () => void }) {
   const { t } = useWords();
   const client = useBoxroom();
+  const [store, setStore] = useState(card.store_id);
+  const current = useLoad(card.store_id, () => client.api.showStore({ store: card.store_id }));
+  const box = useLoad(card.box_id, () => client.api.showBox({ box: card.box_id }));
+  const stores = useStores(box.data?.zip_code);
+  const others = stores.data?.filter(({ store_id }) => store_id !== card.store_id) ?? [];
   const [title, setTitle] = useState(card.title);
   const [size, setSize] = useState(String(card.max_members));
   const [change, setChange] = useState<'keep' | 'set' | 'remove'>('keep');
@@ -21,6 +27,7 @@ export function ChangeRoom({ roomId, card, onClose }: { roomId: string; card: Ro
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const body = {
+      ...(store === card.store_id ? {} : { store_id: store }),
       ...(title === card.title ? {} : { title }),
       ...(Number(size) === card.max_members ? {} : { max_members: Number(size) }),
       ...(change === 'keep' ? {} : { password: change === 'set' ? password : null }),
@@ -30,6 +37,16 @@ export function ChangeRoom({ roomId, card, onClose }: { roomId: string; card: Ro
   return (
     <Dialog title={t('change_room')} onClose={onClose} className="narrow">
       <form onSubmit={(event) => void submit(event)}>
+        <Choice
+          label={t('store')}
+          value={store}
+          options={[
+            // The current store stays, also if it is closed now.
+            [card.store_id, current.data ? storeLabel(current.data) : card.store_id],
+            ...others.map((entry) => [entry.store_id, storeLabel(entry)] as const),
+          ]}
+          onChange={setStore}
+        />
         <Field
           label={t('title')}
           required

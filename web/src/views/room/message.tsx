@@ -2,6 +2,7 @@
 
 import type { ChatMessage, MessagesState } from '@boxroom/react';
 import { memo, useState, type ReactNode } from 'react';
+import { isFewEmoji } from '../../lib/emoji.js';
 import { codeText } from '../../lib/problems.js';
 import { dateTimeOf, timeOf } from '../../lib/time.js';
 import { useWords } from '../../texts/index.js';
@@ -85,7 +86,7 @@ export const MessageRow = memo(function MessageRow({
               ) : message.erased ? (
                 <p className="gone">{t('erased')}</p>
               ) : (
-                <p className="text" dir="auto">
+                <p className={isFewEmoji(message.body ?? '') ? 'text is-emoji' : 'text'} dir="auto">
                   <Body message={message} />
                 </p>
               )}
