@@ -27,8 +27,8 @@ export function useProblemText(): (error: unknown) => string {
     if (refusal !== undefined && has(key)) return t(key, { reason: refusal });
     if (has(key)) return t(key);
     const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`);
-    const detail = fields.length > 0 ? fields.join(', ') : error.detail;
-    return words.has(key) ? `${problemText(error, words)}` : t('problem', { title: error.title, detail });
+    if (fields.length > 0) return t('problem', { title: error.title, detail: fields.join(', ') });
+    return words.has(key) ? problemText(error, words) : t('problem', { title: error.title, detail: error.detail });
   };
 }
 
