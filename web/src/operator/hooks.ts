@@ -99,11 +99,11 @@ export interface Page<T> {
   next?: string | null;
 }
 
-/** Reads a list page by page. While only the first page is shown, it is read again at an interval. */
-export function usePages<T>(key: string, read: (cursor?: string) => Promise<Page<T>>) {
+/** Reads a list page by page. While only the first page is shown, it is read again at an interval unless that is 0. */
+export function usePages<T>(key: string, read: (cursor?: string) => Promise<Page<T>>, everyMs = LIST_MS) {
   const [more, setMore] = useState<{ key: string; pages: Page<T>[] }>({ key, pages: [] });
   const pages = more.key === key ? more.pages : [];
-  const first = useRead(key, () => read(), pages.length === 0 ? LIST_MS : 0);
+  const first = useRead(key, () => read(), pages.length === 0 ? everyMs : 0);
   const task = useTask();
   const next = (pages.at(-1) ?? first.data)?.next;
   const latest = useRef(key);
