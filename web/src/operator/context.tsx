@@ -1,4 +1,4 @@
-/** What all views of operators share: the account, the services and the texts. */
+/** The account, the services and the texts that all views of operators share. */
 
 import type { Api } from '@boxroom/client';
 import { createContext, useContext, useMemo, type ReactNode } from 'react';

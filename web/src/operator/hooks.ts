@@ -27,8 +27,8 @@ export function useProblemText(): (error: unknown) => string {
     if (refusal !== undefined && has(key)) return t(key, { reason: refusal });
     if (has(key)) return t(key);
     const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`);
-    const detail = fields.length > 0 ? fields.join(', ') : error.detail;
-    return words.has(key) ? `${problemText(error, words)}` : t('problem', { title: error.title, detail });
+    if (fields.length > 0) return t('problem', { title: error.title, detail: fields.join(', ') });
+    return words.has(key) ? problemText(error, words) : t('problem', { title: error.title, detail: error.detail });
   };
 }
 
@@ -99,11 +99,11 @@ export interface Page<T> {
   next?: string | null;
 }
 
-/** Reads a list page by page. While only the first page is shown, it is read again at an interval. */
-export function usePages<T>(key: string, read: (cursor?: string) => Promise<Page<T>>) {
+/** Reads a list page by page. While only the first page is shown, it is read again at an interval unless that is 0. */
+export function usePages<T>(key: string, read: (cursor?: string) => Promise<Page<T>>, everyMs = LIST_MS) {
   const [more, setMore] = useState<{ key: string; pages: Page<T>[] }>({ key, pages: [] });
   const pages = more.key === key ? more.pages : [];
-  const first = useRead(key, () => read(), pages.length === 0 ? LIST_MS : 0);
+  const first = useRead(key, () => read(), pages.length === 0 ? everyMs : 0);
   const task = useTask();
   const next = (pages.at(-1) ?? first.data)?.next;
   const latest = useRef(key);
