@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { indexedDatabase, memoryDatabase, Outbox, type Database, type Draft } from '../src/store/index.js';
-import { problem } from './support/http-server.js';
+import { ok, problem } from './support/http-server.js';
 import { bodies, clientOf, opened, posted, ROOM, Service, storeOf, until } from './support/rooms.js';
 
 test('a message is a draft until its event arrives, and is stored once', async (context) => {
@@ -42,6 +42,31 @@ test('a refused draft is tried again with the same key, or discarded', async (co
   await until(() => room.drafts[0]?.state === 'failed');
   await room.discard(other);
   assert.deepEqual([room.drafts, service.keys], [[], [key]]);
+});
+
+test('a held message is a draft until a moderator publishes it, also after days', async (context) => {
+  const service = await Service.start(context);
+  service.add(opened);
+  service.answers = [ok(202, { report_id: 'r-1' }), ok(202, { report_id: 'r-2' })];
+  const database = memoryDatabase();
+  const first = storeOf(context, service, database);
+  const room = await first.open(ROOM);
+  const key = await room.send('ham');
+  const other = await room.send('more ham');
+  await until(() => room.drafts.every(({ state }) => state === 'held'));
+  await room.discard(other);
+  assert.deepEqual(
+    room.drafts.map((draft) => draft.key),
+    [key],
+  );
+  await first.dispose();
+  const [draft] = await database.drafts(ROOM);
+  await database.apply(ROOM, { drafts: [{ ...draft!, created_at: Date.now() - 50 * HOUR_MS }] });
+  const again = await storeOf(context, service, database).open(ROOM);
+  await until(() => again.lastV === 1);
+  service.add({ ...posted(2, 'ham'), command_id: key });
+  await until(() => again.drafts.length === 0);
+  assert.deepEqual([bodies(again), service.keys], [['ham'], []]);
 });
 
 test('rooms and drafts survive a reload', async (context) => {

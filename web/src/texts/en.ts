@@ -171,6 +171,7 @@ export const en = {
   reaction: { one: '{emoji}: {count} reaction', other: '{emoji}: {count} reactions' },
   sending: 'Sending …',
   stored: 'Sent',
+  held: 'Waiting for a moderator',
   failed: 'Not sent: {reason}',
   discard: 'Discard',
   seen_by: { one: 'Seen by {count}', other: 'Seen by {count}' },

@@ -174,6 +174,7 @@ export const ko: Texts = {
   reaction: { other: '{emoji}: 반응 {count}개' },
   sending: '보내는 중 …',
   stored: '보냄',
+  held: '운영진의 확인을 기다리는 중',
   failed: '보내지 못함: {reason}',
   discard: '버리기',
   seen_by: { other: '{count}명이 읽음' },

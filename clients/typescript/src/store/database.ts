@@ -16,8 +16,11 @@ export interface Draft {
   created_at: number;
   /** The version of the room when the draft was written: the event of its message is a later one. */
   after_v: number;
-  /** `sending`; `stored`: accepted, its event has not arrived; `failed`: refused, or not known to be stored. */
-  state: 'sending' | 'stored' | 'failed';
+  /**
+   * `sending`; `stored`: accepted, its event has not arrived; `held`: a moderator decides about it, and its event may
+   * arrive later; `failed`: refused, or not known to be stored.
+   */
+  state: 'sending' | 'stored' | 'held' | 'failed';
   /** The code of the problem of a failed draft; `network` without an answer, `expired` if it is too old to be sent. */
   code?: string;
 }

@@ -70,8 +70,8 @@ export class Outbox {
   resume(): void {
     for (const draft of this.drafts) {
       if (draft.state === 'failed') continue;
-      // A message long after it was written would surprise: the user decides.
-      if (isKeyOver(draft)) this.inTurn(draft.key, (current) => this.expire(current));
+      // A message long after it was written would surprise: the user decides. A moderator takes any time.
+      if (isKeyOver(draft) && draft.state !== 'held') this.inTurn(draft.key, (current) => this.expire(current));
       else if (draft.state === 'sending') this.transmit(draft.key);
       else if (draft.after_v < this.room.skippedV()) this.inTurn(draft.key, (current) => this.dropIfStored(current));
     }
@@ -100,9 +100,13 @@ export class Outbox {
     this.transmit(key);
   }
 
-  /** Removes a failed draft. A message that was not known to be stored may appear all the same. */
+  /**
+   * Removes a failed or held draft. A message that was not known to be stored may appear all the same, and a held one
+   * when a moderator publishes it.
+   */
   async discard(key: string): Promise<void> {
-    if (this.entries.get(key)?.state === 'failed') await this.remove(key);
+    const state = this.entries.get(key)?.state;
+    if (state === 'failed' || state === 'held') await this.remove(key);
   }
 
   /** Removes a draft, for example because its event has arrived. */
@@ -152,17 +156,19 @@ export class Outbox {
     const body = { body: draft.body, ...(reply_to === undefined ? {} : { reply_to }), ...marker };
     const startV = this.room.lastV();
     let isRepeat: boolean;
+    let isHeld: boolean;
     try {
       // The service may have forgotten the key, and would store the message again.
       if (isKeyOver(draft) && (await this.dropIfStored(draft))) return;
       const options = { idempotencyKey: key, deadlineMs: SEND_MS, signal: this.closing.signal };
-      const { replayed } = await this.client.request('postMessage', { room: this.room.roomId, body }, options);
+      const { data, replayed } = await this.client.request('postMessage', { room: this.room.roomId, body }, options);
       isRepeat = replayed;
+      isHeld = 'report_id' in data;
     } catch (error) {
       if (this.closing.signal.aborted) return;
       return this.update({ ...draft, state: 'failed', code: codeOf(error) });
     }
-    await this.update({ ...draft, state: 'stored' });
+    await this.update({ ...draft, state: isHeld ? 'held' : 'stored' });
     // The event may be a skipped one. That of a repeat is older than this request.
     const after_v = isRepeat ? draft.after_v : startV;
     if (after_v < this.room.skippedV()) await this.dropIfStored({ ...draft, after_v });

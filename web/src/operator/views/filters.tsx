@@ -40,8 +40,8 @@ export function FiltersView() {
               </span>
             </span>
             <span className="ops-entry-end">
-              <Mark tone={filter.action === 'mask' ? 'warn' : 'bad'}>
-                {filter.action === 'mask' ? t('filter_mask') : t('filter_refuse')}
+              <Mark tone={filter.action === 'refuse' ? 'bad' : 'warn'}>
+                {t(`filter_${consequenceOf(filter.action)}`)}
               </Mark>
             </span>
             {isOperator && (
@@ -78,7 +78,7 @@ function FilterDialog({ filter, onClose, onChange }: { filter?: Filter; onClose:
   const [id, setId] = useState(filter?.filter_id ?? '');
   const [kind, setKind] = useState<Kind>(filter?.kind === 'link' ? 'link' : 'word');
   const [pattern, setPattern] = useState(filter?.pattern ?? '');
-  const [action, setAction] = useState<Consequence>(filter?.action === 'mask' ? 'mask' : 'refuse');
+  const [action, setAction] = useState<Consequence>(consequenceOf(filter?.action));
   return (
     <TaskDialog
       title={filter ? t('change_filter', { filter: filter.filter_id }) : t('add_filter')}
@@ -122,9 +122,15 @@ function FilterDialog({ filter, onClose, onChange }: { filter?: Filter; onClose:
         options={[
           ['refuse', t('filter_refuse')],
           ['mask', t('filter_mask')],
+          ['hold', t('filter_hold')],
         ]}
         onChange={setAction}
       />
     </TaskDialog>
   );
+}
+
+/** The consequence of a match. One that this page does not know yet counts as the strictest. */
+function consequenceOf(action: string | undefined): Consequence {
+  return action === 'mask' || action === 'hold' ? action : 'refuse';
 }

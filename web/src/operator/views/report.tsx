@@ -10,7 +10,7 @@ import { endOf, type Span } from '../forms.js';
 import { LIST_MS, useRead, useTask } from '../hooks.js';
 import { Facts, Loaded, LongField, Mark, Moment, Section, View } from '../parts.js';
 import { at } from '../routes.js';
-import { categoryText } from './reports.js';
+import { categoryText, HELD } from './reports.js';
 import { SuspensionEnd } from './suspension.js';
 
 type Report = QueryComponents['schemas']['ReportView'];
@@ -34,17 +34,17 @@ function Content({ report, onChange }: { report: Report; onChange: () => void })
   const { room_id: room, message_id: message, user_id: user } = report;
   return (
     <>
-      <Section title={message ? t('reported_message') : t('reported_user')}>
+      <Section title={titleOf(report, t)}>
         {report.text !== null && <blockquote className="ops-quote">{report.text}</blockquote>}
         {report.forgotten && <p className="note">{t('report_forgotten')}</p>}
         {report.deleted && <p className="quiet">{t('message_is_deleted')}</p>}
         <Facts
           facts={[
-            [t('category'), categoryText(report.category, page)],
+            [t('category'), categoryText(report.category, page, t)],
             [t('user'), <a href={at('users', user)}>{report.nickname ? `${report.nickname} (${user})` : user}</a>],
             [t('room'), room && <a href={at('rooms', room)}>{room}</a>],
             [t('message'), message],
-            [t('reporter'), <a href={at('users', report.reporter)}>{report.reporter}</a>],
+            [t('reporter'), report.reporter && <a href={at('users', report.reporter)}>{report.reporter}</a>],
             [t('reporter_note'), report.note],
             [t('filed_at'), <Moment at={report.filed_at} />],
             [
@@ -67,6 +67,7 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
   const isOwn = report.moderator === staff.userId;
   const claim = () => run(() => api.claimReport({ report: id })).then(onChange);
   const release = () => run(() => api.releaseReport({ report: id })).then(onChange);
+  const publish = () => run(() => api.publishHeldMessage({ report: id })).then(onChange);
   return (
     <Section title={t('handling')}>
       <Facts
@@ -91,8 +92,13 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
             {t('claim')}
           </button>
         )}
+        {state === 'claimed' && isOwn && report.category === HELD && !report.forgotten && (
+          <button type="button" className="button primary" disabled={busy} onClick={() => void publish()}>
+            {t('publish')}
+          </button>
+        )}
         {state === 'claimed' && isOwn && (
-          <Opener label={t('resolve')} isPrimary isSmall={false}>
+          <Opener label={t('resolve')} isPrimary={report.category !== HELD} isSmall={false}>
             {(close) => <ResolveDialog report={report} onClose={close} onChange={onChange} />}
           </Opener>
         )}
@@ -112,8 +118,14 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
 const ACTIONS = ['dismissed', 'warned', 'message_removed', 'room_closed', 'user_suspended', 'other'] as const;
 
 function actionText(action: string, t: ReturnType<typeof useTexts>['t']): string {
+  if (action === 'message_published') return t('action_message_published');
   const found = ACTIONS.find((name) => name === action);
   return found ? t(`action_${found}`) : action;
+}
+
+function titleOf(report: Report, t: ReturnType<typeof useTexts>['t']): string {
+  if (report.category === HELD) return t('held_message');
+  return report.message_id ? t('reported_message') : t('reported_user');
 }
 
 /** The choice of what is done about a report. It is carried out before the report is closed. */

@@ -49,7 +49,7 @@ export function ReportsView() {
             }
           >
             {[
-              categoryText(report.category, page),
+              categoryText(report.category, page, t),
               report.nickname ?? report.user_id,
               report.room_id,
               report.moderator && t('by_moderator', { user: report.moderator }),
@@ -63,8 +63,16 @@ export function ReportsView() {
   );
 }
 
+/** The category of the report about a message that a filter holds back. */
+export const HELD = 'held';
+
 /** The reason of a report, in the words of its form. */
-export function categoryText(category: string, t: ReturnType<typeof useWords>['t']): string {
+export function categoryText(
+  category: string,
+  t: ReturnType<typeof useWords>['t'],
+  ops: ReturnType<typeof useTexts>['t'],
+): string {
+  if (category === HELD) return ops('held_message');
   const known = ['spam', 'harassment', 'hate', 'sexual', 'violence', 'illegal', 'other'] as const;
   const found = known.find((name) => name === category);
   return found ? t(`report_${found}`) : category;

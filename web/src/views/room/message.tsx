@@ -149,6 +149,7 @@ export function DraftRow({
   const words = useWords();
   const { t } = words;
   const isFailed = draft.state === 'failed';
+  const isHeld = draft.state === 'held';
   return (
     <li
       className={`message is-own is-draft ${isFirst ? 'is-first' : ''}`}
@@ -162,16 +163,18 @@ export function DraftRow({
             {draft.body}
           </p>
           <span className="meta">
-            {isFailed
+            {draft.state === 'failed'
               ? t('failed', { reason: codeText(draft.code ?? '', words) })
-              : t(draft.state === 'stored' ? 'stored' : 'sending')}
+              : t(draft.state)}
           </span>
         </div>
-        {isFailed && (
+        {(isFailed || isHeld) && (
           <div className="row end">
-            <button type="button" className="button small" onClick={() => actions.retry(draft.key)}>
-              {t('retry')}
-            </button>
+            {isFailed && (
+              <button type="button" className="button small" onClick={() => actions.retry(draft.key)}>
+                {t('retry')}
+              </button>
+            )}
             <button type="button" className="button small" onClick={() => actions.discard(draft.key)}>
               {t('discard')}
             </button>
