@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { violations } from './axe.mjs';
 import { ask, goTo, openOperator, useToken } from './operator.mjs';
-import { fresh, join, launch, open, openRoom, options, post, register, request } from './support.mjs';
+import { fresh, join, launch, open, openRoom, options, post, register, request, SCREENS } from './support.mjs';
 
 let browser;
 let room;
@@ -42,68 +42,66 @@ after(async () => {
 
 const inspect = async (page, view) => assert.deepEqual(await violations(page), [], view);
 
-for (const wide of [false, true]) {
-  for (const theme of ['light', 'dark']) {
-    test(`${wide ? 'desktop' : 'phone'}, ${theme}`, async (context) => {
-      const first = await open(browser, { wide, theme, path: '#/operator' });
-      await first.locator('.ops-door').waitFor();
-      await context.test('door', () => inspect(first, 'door'));
-      await useToken(first, 'no token');
-      await first.getByText('This text is not an access token.').waitFor();
-      await context.test('token', () => inspect(first, 'token'));
-      await first.context().close();
-      const page = await openOperator(browser, { wide, theme });
-      context.after(() => page.context().close());
-      const at = async (view, path, selector) => {
-        await context.test(view, async () => {
-          if (path !== undefined) await goTo(page, path);
-          await page.locator(selector).first().waitFor();
-          await inspect(page, view);
-          const overflow = await page.locator('.ops-main').evaluate((main) => main.scrollWidth - main.clientWidth);
-          assert.ok(overflow <= 0, `${view}: wider than the screen by ${overflow}`);
-        });
-      };
-      const dialog = async (view, button, selector = 'dialog form') => {
-        await page.locator('.ops-main').getByRole('button', { name: button, exact: true }).first().click();
-        await at(view, undefined, selector);
-        await page.keyboard.press('Escape');
-        await page.locator('dialog').waitFor({ state: 'detached' });
-      };
-      if (!wide) {
-        await page.getByRole('button', { name: 'Menu' }).click();
-        await at('menu', undefined, 'dialog .ops-nav');
-        await page.keyboard.press('Escape');
-      }
-      await at('reports', 'reports', '.ops-tabs');
-      await at('report', `reports/${report}`, '.ops-quote');
-      await dialog('resolve', 'Resolve');
-      await at('rooms', 'rooms', '.ops-entry');
-      await at('room', `rooms/${room}`, '.ops-facts');
-      await dialog('close', 'Close the room');
-      await at('users', 'users', '.ops-entry');
-      await at('user', `users/${ana.id}`, '.ops-facts');
-      await dialog('suspend', 'Suspend');
-      await dialog('erase', 'Erase');
-      await at('filters', 'filters', '.ops-entry');
-      await dialog('filter', 'Add a filter');
-      await at('boxes', 'boxes', '.ops-entry');
-      await dialog('new box', 'Install a box');
-      await at('box', `boxes/${room.split('.')[0]}`, '.ops-list');
-      await at('stores', 'stores', '.ops-entry');
-      await at('account', 'account', '.ops-facts');
-      if (options.gateway_url) {
-        await at('models', 'models', 'table');
-        await dialog('rebuild', 'Rebuild');
-        await at('quarantine', 'quarantine', '.empty, .ops-entry');
-        await at('webhooks', 'webhooks', '.ops-entry');
-        await dialog('new webhook', 'Add a webhook');
-        await at('webhook', `webhooks/${webhook}`, 'table');
-        await at('pushes', 'pushes', '.empty, .ops-entry');
-        await goTo(page, 'audit');
-        await page.getByRole('button', { name: 'Show', exact: true }).click();
-        await at('audit', undefined, 'tbody tr');
-      } else await at('without a gateway', 'models', '.ops-code');
-      assert.deepEqual(page.problems, []);
-    });
-  }
+for (const [wide, theme] of SCREENS) {
+  test(`${wide ? 'desktop' : 'phone'}, ${theme}`, async (context) => {
+    const first = await open(browser, { wide, theme, path: '#/operator' });
+    await first.locator('.ops-door').waitFor();
+    await context.test('door', () => inspect(first, 'door'));
+    await useToken(first, 'no token');
+    await first.getByText('This text is not an access token.').waitFor();
+    await context.test('token', () => inspect(first, 'token'));
+    await first.context().close();
+    const page = await openOperator(browser, { wide, theme });
+    context.after(() => page.context().close());
+    const at = async (view, path, selector) => {
+      await context.test(view, async () => {
+        if (path !== undefined) await goTo(page, path);
+        await page.locator(selector).first().waitFor();
+        await inspect(page, view);
+        const overflow = await page.locator('.ops-main').evaluate((main) => main.scrollWidth - main.clientWidth);
+        assert.ok(overflow <= 0, `${view}: wider than the screen by ${overflow}`);
+      });
+    };
+    const dialog = async (view, button, selector = 'dialog form') => {
+      await page.locator('.ops-main').getByRole('button', { name: button, exact: true }).first().click();
+      await at(view, undefined, selector);
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+    };
+    if (!wide) {
+      await page.getByRole('button', { name: 'Menu' }).click();
+      await at('menu', undefined, 'dialog .ops-nav');
+      await page.keyboard.press('Escape');
+    }
+    await at('reports', 'reports', '.ops-tabs');
+    await at('report', `reports/${report}`, '.ops-quote');
+    await dialog('resolve', 'Resolve');
+    await at('rooms', 'rooms', '.ops-entry');
+    await at('room', `rooms/${room}`, '.ops-facts');
+    await dialog('close', 'Close the room');
+    await at('users', 'users', '.ops-entry');
+    await at('user', `users/${ana.id}`, '.ops-facts');
+    await dialog('suspend', 'Suspend');
+    await dialog('erase', 'Erase');
+    await at('filters', 'filters', '.ops-entry');
+    await dialog('filter', 'Add a filter');
+    await at('boxes', 'boxes', '.ops-entry');
+    await dialog('new box', 'Install a box');
+    await at('box', `boxes/${room.split('.')[0]}`, '.ops-list');
+    await at('stores', 'stores', '.ops-entry');
+    await at('account', 'account', '.ops-facts');
+    if (options.gateway_url) {
+      await at('models', 'models', 'table');
+      await dialog('rebuild', 'Rebuild');
+      await at('quarantine', 'quarantine', '.empty, .ops-entry');
+      await at('webhooks', 'webhooks', '.ops-entry');
+      await dialog('new webhook', 'Add a webhook');
+      await at('webhook', `webhooks/${webhook}`, 'table');
+      await at('pushes', 'pushes', '.empty, .ops-entry');
+      await goTo(page, 'audit');
+      await page.getByRole('button', { name: 'Show', exact: true }).click();
+      await at('audit', undefined, 'tbody tr');
+    } else await at('without a gateway', 'models', '.ops-code');
+    assert.deepEqual(page.problems, []);
+  });
 }

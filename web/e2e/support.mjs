@@ -4,7 +4,8 @@
  * `BOXROOM_E2E` is JSON with `page_url` (of the page, with `/app/`), `command_url`, `query_url`, `chromium` (the
  * program) and `tokens.operator`. Optional: `gateway_url` (of the operator-gateway, which the page must name as well),
  * `tokens.moderator`, `accounts.operator` with `user_id` and `password`, and `quarantined_box`, a box with a message and
- * an event that no release can read after it. Tests that need them are skipped otherwise.
+ * an event that no release can read after it. Tests that need them are skipped otherwise. `is_short` leaves out some of
+ * the screens of tests of all views.
  * Without `BOXROOM_E2E`, the tests use `vite preview` and the addresses of `cargo xtask dev`.
  */
 
@@ -20,6 +21,18 @@ export const options = {
   chromium: process.env.BOXROOM_CHROMIUM ?? '/usr/bin/chromium',
   ...(process.env.BOXROOM_E2E ? JSON.parse(process.env.BOXROOM_E2E) : stored()),
 };
+
+/** The screens (true for a desktop) and themes of tests of all views. The short form has each of them once. */
+export const SCREENS = [
+  [false, 'light'],
+  [true, 'dark'],
+  ...(options.is_short
+    ? []
+    : [
+        [false, 'dark'],
+        [true, 'light'],
+      ]),
+];
 
 export const PASSWORD = 'correct horse';
 const TIMEOUT_MS = 20_000;
