@@ -160,26 +160,31 @@ test('a push message is shown, and opens its message', { skip: !options.push_url
     return received.find((message) => message.service === 'web-push' && target.endsWith(message.target));
   });
   assert.equal(body.data.room_id, room);
-  // The push service would deliver it like this.
   const [worker] = page.context().serviceWorkers();
-  await worker.evaluate(
-    (text) => self.dispatchEvent(new PushEvent('push', { data: text })),
-    JSON.stringify(body),
-  );
-  const [shown] = await until('the notification', async () => {
-    const found = await worker.evaluate(async () => {
-      const notifications = await self.registration.getNotifications();
-      return notifications.map(({ title, body }) => [title, body]);
+  const notifications = () =>
+    worker.evaluate(async () => {
+      const shown = await self.registration.getNotifications();
+      return shown.map(({ title, body }) => [title, body]);
     });
-    return found.length > 0 && found;
-  });
-  assert.deepEqual(shown, [body.title, body.body]);
+  // The push service would deliver it like this.
+  const deliver = async () => {
+    const text = JSON.stringify(body);
+    await worker.evaluate((data) => self.dispatchEvent(new PushEvent('push', { data })), text);
+    await until('the notification', async () => (await notifications()).length > 0);
+  };
+  await deliver();
+  assert.deepEqual(await notifications(), [[body.title, body.body]]);
   await worker.evaluate(async () => {
     const [notification] = await self.registration.getNotifications();
     self.dispatchEvent(new NotificationEvent('notificationclick', { notification }));
   });
   await page.locator('.message.is-lit', { hasText: 'come here' }).waitFor();
   assert.equal(new URL(page.url()).hash, `#/room/${room}?message=${id}`);
+  // Another one is closed when the user reads the room.
+  await page.goto(`${options.page_url}#/alarms`);
+  await deliver();
+  await page.goto(`${options.page_url}#/room/${room}`);
+  await until('no notification', async () => (await notifications()).length === 0);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

@@ -98,6 +98,7 @@ test('unread messages are marked, counted and searched, and a date is found', as
   const page = await open(browser);
   await signIn(page, ben);
   await page.locator('.room-entry .badge', { hasText: '45' }).waitFor();
+  assert.equal(await page.title(), '(45) My rooms – Boxroom');
   await page.locator('.room-entry').first().click();
   await page.getByText('New messages').waitFor();
   await page.getByRole('button', { name: 'Go to the newest message' }).click();

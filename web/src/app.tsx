@@ -2,10 +2,10 @@
 
 import { BoxroomProvider, useAlarms, useUnread } from '@boxroom/react';
 import { lazy, Suspense, use, useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from 'react';
-import { useIsWide } from './lib/hooks.js';
+import { useIsWide, useTitleCount } from './lib/hooks.js';
 import { go, hrefOf, useRoute, type Route } from './lib/router.js';
 import type { PageSession } from './lib/session.js';
-import { update } from './lib/worker.js';
+import { showBadge, update } from './lib/worker.js';
 import { useWords } from './texts/index.js';
 import { ConnectionMark } from './ui/connection.js';
 import { Badge, Empty, Icon, Loading, type IconName } from './ui/parts.js';
@@ -123,6 +123,10 @@ function UpdateNote() {
 function Shell({ session, route }: { session: PageSession; route: Route }) {
   const isWide = useIsWide();
   const { t } = useWords();
+  const alarms = useAlarms().unread;
+  useTitleCount(useUnread());
+  useEffect(() => showBadge(alarms), [alarms]);
+  useEffect(() => () => showBadge(0), []);
   const isInRoom = route.name === 'room';
   const hasSide = isWide && (isInRoom || route.name === 'rooms');
   const focus = useRef<HTMLElement>(null);

@@ -86,9 +86,29 @@ export function useLoad<T>(key: string, read: () => Promise<T>) {
   return { data: current.data, error: current.error, reload, isLoading: !current.data && !current.error };
 }
 
+const shown = { title: '', unread: 0 };
+
+function showTitle(): void {
+  const count = shown.unread > 0 ? `(${shown.unread > 99 ? '99+' : shown.unread}) ` : '';
+  document.title = `${count}${shown.title ? `${shown.title} – Boxroom` : 'Boxroom'}`;
+}
+
 /** Sets the title of the page. */
 export function useTitle(title: string | undefined): void {
   useEffect(() => {
-    document.title = title ? `${title} – Boxroom` : 'Boxroom';
+    shown.title = title ?? '';
+    showTitle();
   }, [title]);
+}
+
+/** Shows the number of unread messages in the title of the page. */
+export function useTitleCount(unread: number): void {
+  useEffect(() => {
+    shown.unread = unread;
+    showTitle();
+    return () => {
+      shown.unread = 0;
+      showTitle();
+    };
+  }, [unread]);
 }

@@ -52,3 +52,15 @@ export const update = {
     waiting?.postMessage('activate');
   },
 };
+
+/** Closes the notifications of a room, which the user sees now. */
+export async function closeNotifications(roomId: string): Promise<void> {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  const shown = (await registration?.getNotifications({ tag: roomId })) ?? [];
+  for (const notification of shown) notification.close();
+}
+
+/** Shows the number of unread alarms at the icon of the installed page, as push messages do. */
+export function showBadge(count: number): void {
+  void (count > 0 ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.())?.catch(() => {});
+}

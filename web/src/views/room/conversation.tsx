@@ -17,6 +17,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { toast } from '../../ui/toasts.js';
 import { problemText } from '../../lib/problems.js';
 import { dateTimeOf, dayOf, timeOf } from '../../lib/time.js';
+import { closeNotifications } from '../../lib/worker.js';
 import { useWords, type Words } from '../../texts/index.js';
 import { Icon } from '../../ui/parts.js';
 import { DraftRow, MessageRow, PlainRow, type Actions } from './message.js';
@@ -128,8 +129,9 @@ export function Conversation({
     const newest = readable.current.messages.at(-1);
     if (newest && atEnd.current && !readable.current.hasLater && document.visibilityState === 'visible') {
       readable.current.markRead(newest.message_id);
+      void closeNotifications(roomId).catch(() => {});
     }
-  }, []);
+  }, [roomId]);
   useEffect(markRead, [messages.messages, markRead]);
   useEffect(() => {
     document.addEventListener('visibilitychange', markRead);

@@ -162,7 +162,13 @@ export function Invitations({ roomId, onClose }: { roomId: string; onClose: () =
           <button
             type="button"
             className="button"
-            onClick={() => void navigator.clipboard.writeText(link).then(() => toast(t('copied')))}
+            onClick={() =>
+              // Without the permission the link is copied from the field.
+              void navigator.clipboard.writeText(link).then(
+                () => toast(t('copied')),
+                () => {},
+              )
+            }
           >
             {t('invite_copy')}
           </button>

@@ -165,11 +165,13 @@ export function VirtualList({
       const isChanged = measure();
       if (isResized || isChanged) settle();
       if (isResized) render();
+      // The end may be visible now, without any scrolling.
+      report();
     });
     observer.observe(box);
     if (list.current) observer.observe(list.current);
     return () => observer.disconnect();
-  }, [measure, settle]);
+  }, [measure, settle, report]);
 
   const onScroll = () => {
     const box = scroller.current;
