@@ -69,6 +69,8 @@ pub(crate) struct Parts {
     /// None if users are registered without a confirmation.
     pub(crate) confirmations: Option<Confirmations>,
     pub(crate) running: RunningRequests,
+    /// The time in which a held message can be published.
+    pub(crate) publication_window: TimeDelta,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
     /// The short codes that are reactions.

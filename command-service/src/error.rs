@@ -316,6 +316,7 @@ impl From<&ReportRefusal> for Code {
             ReportRefusal::ReportClaimed => Self::ReportClaimed,
             ReportRefusal::ReportNotClaimed => Self::ReportNotClaimed,
             ReportRefusal::ReportHoldsNothing => Self::ReportHoldsNothing,
+            ReportRefusal::HeldTooLong => Self::HeldTooLong,
         }
     }
 }

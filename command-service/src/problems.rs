@@ -139,8 +139,10 @@ problems! {
     ReportClaimed 409 "report-claimed" "Another moderator has claimed the report"
         "Only the moderator who has claimed the report may do this.";
     ReportNotClaimed 409 "report-not-claimed" "The report is not claimed" "Claim the report before closing it.";
-    ReportHoldsNothing 409 "report-holds-nothing" "The report holds no message back"
-        "A user has filed the report, or the text of the message was removed.";
+    ReportHoldsNothing 409 "report-holds-nothing" "The report holds no message that can be posted"
+        "A user has filed the report, the text of the message was removed, or its author may post nothing.";
+    HeldTooLong 409 "held-too-long" "The message was held back too long ago"
+        "A held message can be published for 23 hours.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     TooManyOpenRooms 409 "too-many-open-rooms" "You host too many open rooms"

@@ -45,8 +45,8 @@ pub struct QuotaArgs {
     #[arg(long, env = "BOXROOM_MESSAGE_BYTES_PER_DAY", default_value_t = 2_000_000, value_name = "BYTES")]
     pub message_bytes_per_day: u64,
 
-    /// Most changes of rooms by one user in a minute: title, size, store, password, host and co-hosts, mutes, pins, slow
-    /// mode, invitations; 0 for no limit
+    /// Most changes of rooms by one user in a minute: title, size, store, password, host and co-hosts, mutes, pins,
+    /// slow mode, invitations; 0 for no limit
     #[arg(long, env = "BOXROOM_ROOM_CHANGES_PER_MINUTE", default_value_t = 60, value_name = "CHANGES")]
     pub room_changes_per_minute: u64,
 

@@ -19,7 +19,7 @@ use Answer::{Created, Done, Invitation, NoContent, PasswordReset, Posted, Regist
 use Code::{
     AccountSuspended, AlreadyMember, AlreadyReported, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired,
     Busy, CannotBlockYourself, CannotKickYourself, CannotReportYourself, CannotSuspendYourself, DeviceNotFound,
-    EventNotFound, FilterNotFound, InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction,
+    EventNotFound, FilterNotFound, HeldTooLong, InvalidConfirmation, InvalidInvitation, InvalidQuery, InvalidReaction,
     InvalidRefreshToken, InvalidResetToken, InvalidRoomInvitation, InvitationNotFound, IsTheHost, Kicked,
     MemberNotFound, MessageDeleted, MessageNotFound, Muted, NicknameTaken, NicknamesNotReady, NoSession, NotAMember,
     NotTheAuthor, NotTheHost, OrderPlaced, PrivateBox, RecentSignInNeeded, RefreshTokenReused, RefusedByFilter,
@@ -233,5 +233,5 @@ fn report_routes() -> OpenApiRouter<App> {
             &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed, ReportNotClaimed]))
         .routes(command(routes!(reports::publish::publish_held_message), Moderators, Done,
             &[ReportNotFound, AccountSuspended, ReportClosed, ReportClaimed, ReportNotClaimed, ReportHoldsNothing,
-                UserNotFound, RoomNotFound, RoomClosed, NotAMember, Muted, MessageNotFound, MessageDeleted]))
+                HeldTooLong, RoomNotFound, RoomClosed, NotAMember, Muted, MessageNotFound, MessageDeleted]))
 }

@@ -11,7 +11,9 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
+use chrono::TimeDelta;
 use credentials::{Accounts, Invitations, LoginAttempts, Revocations, Sessions, SigningKeys};
+use domain::report::PUBLICATION_WINDOW;
 use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, OpenerClaims, VerifyError, verify};
 use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use service_kit::{
@@ -188,10 +190,16 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         verifier,
         secret,
         running: RunningRequests::default(),
+        publication_window: publication_window(settings.idempotency_window),
         room_lifetime: settings.room_lifetime,
         reaction_codes: settings.reaction_codes.clone(),
         session_lifetime: settings.session_lifetime,
     }))
+}
+
+/// Returns the time in which a held message can be published: less than that for which its command is recognised.
+fn publication_window(idempotency_window: TimeDelta) -> TimeDelta {
+    (idempotency_window - TimeDelta::hours(1)).clamp(TimeDelta::zero(), PUBLICATION_WINDOW)
 }
 
 /// Waits for the log. Returns an error if it does not match the settings.

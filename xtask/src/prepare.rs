@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use harness::{Postgres, Role, checkout::Checkout};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::process::Command;
 
 use crate::{cargo, console};
 
@@ -37,8 +38,25 @@ impl Prepare {
     /// Compiles the queries against a temporary database, and compares or replaces `.sqlx/`.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let checkout = Checkout::current()?;
+        let mut command = cargo::cargo(&checkout.repository);
+        command.args(["check", "--quiet", "--all-targets"]);
+        for package in PACKAGES {
+            command.args(["--package", package]);
+        }
+        self.compare(&checkout, &mut command).await
+    }
+
+    /// Lints the workspace, and checks the queries in the same pass.
+    pub(crate) async fn lint() -> anyhow::Result<()> {
+        let checkout = Checkout::current()?;
+        let mut command = cargo::cargo(&checkout.repository);
+        command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
+        Self { check: true }.compare(&checkout, &mut command).await
+    }
+
+    async fn compare(self, checkout: &Checkout, compile: &mut Command) -> anyhow::Result<()> {
         let kept = checkout.repository.join(".sqlx");
-        let wanted = compile_queries(&checkout).await?;
+        let wanted = compile_queries(checkout, compile).await?;
         let present = read(&kept)?;
         if wanted == present {
             console::print(&format!("the files of {} queries in .sqlx are up to date", wanted.len()));
@@ -58,20 +76,15 @@ impl Prepare {
     }
 }
 
-/// Compiles the packages against a fresh database; the macros write the metadata of each query.
-async fn compile_queries(checkout: &Checkout) -> anyhow::Result<Files> {
+/// Compiles the packages with this command against a fresh database. The macros write the metadata of each query.
+async fn compile_queries(checkout: &Checkout, command: &mut Command) -> anyhow::Result<Files> {
     let postgres = Postgres::start().await?;
     create_tables(&checkout.repository, &postgres.url(Role::Admin)).await?;
     let answers = tempfile::tempdir().context("cannot create a folder for the answers")?;
     let address = format!("{}?options[search_path]=read_g1,control,delivery", postgres.url(Role::Admin));
     let touched_files = PACKAGES.map(|package| TouchedFile::new(checkout.repository.join(package).join("src/lib.rs")));
-    let mut command = cargo::cargo(&checkout.repository);
-    command.args(["check", "--quiet", "--all-targets"]);
-    for package in PACKAGES {
-        command.args(["--package", package]);
-    }
     command.env("DATABASE_URL", address).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", answers.path());
-    let checked = cargo::run(&mut command).await;
+    let checked = cargo::run(command).await;
     drop(touched_files);
     checked?;
     read(answers.path())

@@ -71,9 +71,7 @@ impl Test {
         steps.time("servers", servers(checkout.clone())).await?;
         steps.time("browser", browser()).await?;
         steps.time("typescript", client::test()).await?;
-        steps.time("queries", Prepare { check: true }.run()).await?;
-        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-        steps.run("lints", &mut cargo(&lints)).await?;
+        steps.time("lints and queries", Prepare::lint()).await?;
         let mut docs = cargo(&["doc", "--workspace", "--no-deps"]);
         steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
         // The system tests start the programs.

@@ -66,7 +66,9 @@ pub(super) enum Answer {
         version = "1"
     ),
     servers((url = "/", description = "This service")),
-    components(schemas(Problem, NewId, HeldMessage, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)),
+    components(
+        schemas(Problem, NewId, HeldMessage, NewInvitation, SessionTokens, SessionList, Unconfirmed, IssuedReset)
+    ),
     tags(
         (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),

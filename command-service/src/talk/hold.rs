@@ -1,6 +1,7 @@
 //! Messages that a filter holds back until a moderator has seen them.
 
-use domain::{HeldMessage, MessageId, ReportCommand, ReportId, RoomId, UserId};
+use domain::{HeldMessage, MessageId, Report, ReportCommand, ReportId, RoomId, UserId};
+use event_store::CommandContext;
 use service_kit::clock;
 
 use crate::{
@@ -26,15 +27,24 @@ pub(super) async fn hold(
     let context = stamp.by(author);
     let command_id = stamp.key.clone().unwrap_or_else(|| format!("held-{report_id}"));
     let request_hash = context.request_hash.to_string();
-    let message = HeldMessage { room_id, text, reply_to, command_id, request_hash };
+    let message = HeldMessage { room_id, text, reply_to, command_id, request_hash, at: stamp.at };
     let command = ReportCommand::HoldMessage { author: author.clone(), message };
     let admission = app.quotas.report(author);
     let result = app.reports.execute_prepared(&report_id, command, context, &admission.preparation()).await;
     let committed = admission
         .conclude(result)
         .map_err(|error| if error.is(Code::TooManyReports) { Code::RefusedByFilter.into() } else { error })?;
+    // The key is remembered for a day, and the report for good.
+    if committed.events.is_empty() && !is_of(&app.reports.load_latest(&report_id).await?.0, &stamp.by(author)) {
+        return Err(Code::IdempotencyKeyReused.into());
+    }
     let report = Answer { report_id: report_id.to_string() };
     Ok(Posted::Held { report, done: Done::of(&committed) })
+}
+
+/// Returns true if the report is about the message of this request.
+fn is_of(report: &Report, context: &CommandContext) -> bool {
+    report.held().is_some_and(|(_, held)| held.request_hash == context.request_hash.to_string())
 }
 
 /// Returns the id of the report about a held message: the same for each repeat of a command with a key.

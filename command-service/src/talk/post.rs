@@ -49,8 +49,8 @@ pub(crate) struct PostMessage {
 
 /// Posts a message to an open room
 ///
-/// If a filter of the kind `hold` has a match, the answer is `202`, and the message is posted when a moderator publishes
-/// it.
+/// If a filter with the action `hold` has a match, the answer is `202`, and the message is posted when a moderator
+/// publishes it.
 #[utoipa::path(post, path = "/rooms/{room}/messages", tag = "talk", params(RoomPath), request_body = PostMessage)]
 pub(crate) async fn post_message(
     State(app): State<App>,

@@ -224,7 +224,8 @@ impl Accounts {
     }
 
     /// Removes the lifetime of an account that waits for a confirmation, while its user is being registered, and the
-    /// contact address, which would stay if the process ended now. Fails with a conflict if the revision is not current.
+    /// contact address, which would stay if the process ended now. Fails with a conflict if the revision is not
+    /// current.
     pub async fn keep(&self, stored: StoredAccount) -> Result<StoredAccount, AccountError> {
         let confirmation =
             stored.account.confirmation.map(|waiting| Confirmation { contact: String::new(), ..waiting });

@@ -14,8 +14,9 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// The time in which the publication of a held message is repeated if its outcome was not known. Shorter than the time
-/// for which the log recognises repeats, so that the message is stored once.
+/// The longest time after which a held message is published, and the longest time in which the publication is repeated.
+/// Shorter than the time for which the log usually recognises repeats, so that the message is stored once, whatever its
+/// author repeats.
 pub const PUBLICATION_WINDOW: TimeDelta = TimeDelta::hours(23);
 
 /// The reasons of a report.
@@ -118,6 +119,8 @@ pub struct HeldMessage {
     pub command_id: String,
     /// The hash of the author's request.
     pub request_hash: String,
+    /// The time of the author's request.
+    pub at: DateTime<Utc>,
 }
 
 /// A command to a report.
@@ -149,6 +152,8 @@ pub enum ReportCommand {
         by: UserId,
         /// The time.
         at: DateTime<Utc>,
+        /// The time in which it is possible since the message was held, and is repeated.
+        window: TimeDelta,
     },
     /// Claims the report for a moderator, so that no other one handles it.
     ClaimReport {
@@ -212,6 +217,8 @@ named_events! {
             command_id: String,
             /// The hash of the author's request.
             request_hash: String,
+            /// The time of the author's request.
+            at: DateTime<Utc>,
         }
         /// A moderator has let the held message be posted, and closed the report.
         HeldMessagePublished = "held_message_published" {
@@ -275,6 +282,9 @@ pub enum ReportRefusal {
     /// It has no message that could be published.
     #[error("the report holds no message back")]
     ReportHoldsNothing,
+    /// The author may have repeated the command of the message since, and the log would not notice it.
+    #[error("the message was held back too long ago")]
+    HeldTooLong,
 }
 
 /// The state of a report: only what the decisions need.
@@ -329,9 +339,10 @@ impl Report {
             if self.is_filed() {
                 return Ok(vec![]);
             }
-            let HeldMessage { room_id, text, reply_to, command_id, request_hash } = message;
+            let HeldMessage { room_id, text, reply_to, command_id, request_hash, at } = message;
             let user_id = author;
-            return Ok(vec![ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash }]);
+            let held = ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash, at };
+            return Ok(vec![held]);
         }
         if !self.is_filed() {
             return Err(ReportRefusal::ReportNotFound);
@@ -340,8 +351,8 @@ impl Report {
             ReportCommand::FileReport { .. } | ReportCommand::HoldMessage { .. } => Ok(vec![]),
             ReportCommand::ForgetReport if self.forgotten => Ok(vec![]),
             ReportCommand::ForgetReport => Ok(vec![ReportEvent::ReportForgotten {}]),
-            ReportCommand::PublishMessage { at, .. }
-                if self.published_at.is_some_and(|published| at - published < PUBLICATION_WINDOW) =>
+            ReportCommand::PublishMessage { at, window, .. }
+                if self.published_at.is_some_and(|published| at - published < window) =>
             {
                 Ok(vec![])
             }
@@ -371,8 +382,11 @@ impl Report {
                 let note = note.filter(|_| !self.forgotten).map(String::from);
                 Ok(vec![ReportEvent::ReportResolved { by, action, note }])
             }
-            ReportCommand::PublishMessage { .. } if self.held.is_none() => Err(ReportRefusal::ReportHoldsNothing),
-            ReportCommand::PublishMessage { by, at } => {
+            ReportCommand::PublishMessage { by, at, window } => {
+                let held = self.held.as_ref().ok_or(ReportRefusal::ReportHoldsNothing)?;
+                if at - held.at >= window {
+                    return Err(ReportRefusal::HeldTooLong);
+                }
                 self.require_claimed_by(&by)?;
                 Ok(vec![ReportEvent::HeldMessagePublished { by, at }])
             }
@@ -408,9 +422,9 @@ impl Aggregate for Report {
                 self.reporter = Some(reporter);
                 self.user_id = Some(user_id);
             }
-            ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash } => {
+            ReportEvent::MessageHeld { user_id, room_id, text, reply_to, command_id, request_hash, at } => {
                 self.user_id = Some(user_id);
-                self.held = Some(HeldMessage { room_id, text, reply_to, command_id, request_hash });
+                self.held = Some(HeldMessage { room_id, text, reply_to, command_id, request_hash, at });
             }
             ReportEvent::HeldMessagePublished { at, .. } => (self.closed, self.published_at) = (true, Some(at)),
             ReportEvent::ReportClaimed { by } => self.claimed_by = Some(by),

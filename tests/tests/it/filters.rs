@@ -194,6 +194,7 @@ async fn a_held_message_is_posted_when_a_moderator_publishes_it() {
     let crowd = (0..4).map(|number| operator.put(publication.clone(), json!({})).via(number % 2).into_future());
     for answer in join_all(crowd).await {
         answer.done();
+        assert!(!answer.is_replay());
         ana.remember_position(&answer);
         operator.remember_position(&answer);
     }
@@ -208,6 +209,13 @@ async fn a_held_message_is_posted_when_a_moderator_publishes_it() {
     operator.put(format!("/reports/{report}/resolution"), resolve.clone()).await.refused(409, "report-closed");
     operator.put(format!("/reports/{dismissed}/resolution"), resolve).await.done();
     operator.put(format!("/reports/{dismissed}/publication"), json!({})).await.refused(409, "report-closed");
+
+    // The author uses the key of a held message for another one, or for another held one.
+    let used = ben.say(&room, "used ham").key("used").await.json()["report_id"].as_str().unwrap().to_owned();
+    ben.say(&room, "other ham").key("used").await.refused(422, "idempotency-key-reused");
+    ben.say(&room, "no meat").key("used").await.created();
+    operator.put(format!("/reports/{used}/claim"), json!({})).await.done();
+    operator.put(format!("/reports/{used}/publication"), json!({})).await.refused(409, "report-holds-nothing");
 
     // The author repeats a held message when the filter is gone: it is posted then, and not again.
     let early = ben.say(&room, "more ham").key("early").await;

@@ -385,8 +385,8 @@ export interface paths {
         get?: never;
         /**
          * Posts the message that a filter has held back, and closes the report
-         * @description The caller has claimed the report. The message is posted now, for its author, if the room still takes messages of the
-         *     author. If the answer does not arrive, repeat the request: the message is posted once.
+         * @description The caller has claimed the report. The message is posted now, for its author, if the room still takes messages of
+         *     the author. If the answer does not arrive, repeat the request: the message is posted once.
          *
          *     Requires the role moderator or operator.
          */
@@ -704,8 +704,8 @@ export interface paths {
         put?: never;
         /**
          * Posts a message to an open room
-         * @description If a filter of the kind `hold` has a match, the answer is `202`, and the message is posted when a moderator publishes
-         *     it.
+         * @description If a filter with the action `hold` has a match, the answer is `202`, and the message is posted when a moderator
+         *     publishes it.
          *
          *     Requires the role user.
          */

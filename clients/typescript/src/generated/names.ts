@@ -96,6 +96,7 @@ export type ProblemCode =
   | 'filter-not-found'
   | 'forbidden'
   | 'headers-too-large'
+  | 'held-too-long'
   | 'idempotency-key-reused'
   | 'internal'
   | 'invalid-body'

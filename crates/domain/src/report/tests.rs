@@ -150,7 +150,7 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
             held(),
             json!({
                 "user_id": "bob", "room_id": "box.1", "text": "buy soup", "reply_to": "7", "command_id": "key",
-                "request_hash": "0f".repeat(16),
+                "request_hash": "0f".repeat(16), "at": "1970-01-01T00:00:00Z",
             }),
         ),
         (published("mo", 1), json!({"by": "mo", "at": "1970-01-01T00:01:00Z"})),
@@ -186,6 +186,7 @@ fn message() -> HeldMessage {
         reply_to: Some(MessageId::new(7)),
         command_id: "key".to_owned(),
         request_hash: "0f".repeat(16),
+        at: minute(0),
     }
 }
 
@@ -194,8 +195,8 @@ fn hold() -> ReportCommand {
 }
 
 fn held() -> ReportEvent {
-    let HeldMessage { room_id, text, reply_to, command_id, request_hash } = message();
-    ReportEvent::MessageHeld { user_id: user("bob"), room_id, text, reply_to, command_id, request_hash }
+    let HeldMessage { room_id, text, reply_to, command_id, request_hash, at } = message();
+    ReportEvent::MessageHeld { user_id: user("bob"), room_id, text, reply_to, command_id, request_hash, at }
 }
 
 fn minute(minute: i64) -> DateTime<Utc> {
@@ -203,7 +204,7 @@ fn minute(minute: i64) -> DateTime<Utc> {
 }
 
 fn publish(by: &str, at: i64) -> ReportCommand {
-    ReportCommand::PublishMessage { by: user(by), at: minute(at) }
+    ReportCommand::PublishMessage { by: user(by), at: minute(at), window: TimeDelta::minutes(30) }
 }
 
 fn published(by: &str, at: i64) -> ReportEvent {
@@ -228,11 +229,12 @@ fn a_held_message_is_published_by_the_moderator_who_has_claimed_it() {
 }
 
 #[test]
-fn a_publication_is_repeated_for_less_than_a_day() {
-    let past = [held(), claimed("mo"), published("mo", 0)];
-    let end = PUBLICATION_WINDOW.num_minutes();
-    given(past.clone()).when(publish("may", end - 1)).then([]);
-    given(past).when(publish("may", end)).then_refused(&ReportRefusal::ReportClosed);
+fn a_message_is_published_and_the_publication_repeated_while_its_id_is_known() {
+    given([held(), claimed("mo")]).when(publish("mo", 29)).then([published("mo", 29)]);
+    given([held(), claimed("mo")]).when(publish("mo", 30)).then_refused(&ReportRefusal::HeldTooLong);
+    let past = [held(), claimed("mo"), published("mo", 20)];
+    given(past.clone()).when(publish("may", 49)).then([]);
+    given(past).when(publish("may", 50)).then_refused(&ReportRefusal::ReportClosed);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) struct Fixture {
     pub(super) host: Person,
     pub(super) co_host: Person,
     pub(super) member: Person,
-    /// A member whom the host and the author of the message have blocked.
+    /// A member who is blocked by the host and by the author of the message.
     pub(super) blocked: Person,
     pub(super) kicked: Person,
     /// A user who has left the room.

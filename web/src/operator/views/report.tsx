@@ -65,6 +65,10 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
   const { busy, error, run } = useTask();
   const { report_id: id, state } = report;
   const isOwn = report.moderator === staff.userId;
+  // A report is closed before its message is posted: after an error the publication is repeated.
+  const isUncertain = state === 'closed' && report.action === 'message_published' && Boolean(error);
+  const canPublish =
+    isOwn && report.category === HELD && !report.forgotten && (state === 'claimed' || isUncertain);
   const claim = () => run(() => api.claimReport({ report: id })).then(onChange);
   const release = () => run(() => api.releaseReport({ report: id })).then(onChange);
   const publish = () => run(() => api.publishHeldMessage({ report: id })).then(onChange);
@@ -92,7 +96,7 @@ function Handling({ report, onChange }: { report: Report; onChange: () => void }
             {t('claim')}
           </button>
         )}
-        {state === 'claimed' && isOwn && report.category === HELD && !report.forgotten && (
+        {canPublish && (
           <button type="button" className="button primary" disabled={busy} onClick={() => void publish()}>
             {t('publish')}
           </button>
