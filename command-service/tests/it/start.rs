@@ -53,7 +53,7 @@ async fn the_description_has_every_command_with_its_problems() {
     let service = installation.service(&[]).await;
     let contract = service.read_contract().await;
     let operations = contract.operations();
-    assert_eq!(operations.len(), 77, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
+    assert_eq!(operations.len(), 78, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
     for (id, operation) in &operations {
         let mut parameters = operation["parameters"].as_array().into_iter().flatten();
         let has_key = parameters.any(|parameter| parameter["name"] == "Idempotency-Key");
