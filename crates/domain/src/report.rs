@@ -5,12 +5,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
+pub use self::kinds::{ReportAction, ReportCategory};
 use crate::{
     ids::{MessageId, RoomId, UserId},
     named_events::named_events,
     values::ReportNote,
 };
 
+mod kinds;
 #[cfg(test)]
 mod tests;
 
@@ -18,81 +20,6 @@ mod tests;
 /// Shorter than the time for which the log usually recognises repeats, so that the message is stored once, whatever its
 /// author repeats.
 pub const PUBLICATION_WINDOW: TimeDelta = TimeDelta::hours(23);
-
-/// The reasons of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportCategory {
-    /// Unwanted advertising.
-    Spam,
-    /// Insults and threats against a person.
-    Harassment,
-    /// Hate against a group of people.
-    Hate,
-    /// Sexual content.
-    Sexual,
-    /// Violence, and calls for it.
-    Violence,
-    /// Offers or acts that are against the law.
-    Illegal,
-    /// Another reason, which the note states.
-    Other,
-}
-
-impl ReportCategory {
-    /// All categories.
-    pub const ALL: [Self; 7] =
-        [Self::Spam, Self::Harassment, Self::Hate, Self::Sexual, Self::Violence, Self::Illegal, Self::Other];
-
-    /// The stored name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Spam => "spam",
-            Self::Harassment => "harassment",
-            Self::Hate => "hate",
-            Self::Sexual => "sexual",
-            Self::Violence => "violence",
-            Self::Illegal => "illegal",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// The results of handling a report. They record what a moderator has done by other commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportAction {
-    /// The report was unfounded.
-    Dismissed,
-    /// The user was warned.
-    Warned,
-    /// The message was removed.
-    MessageRemoved,
-    /// The room was closed.
-    RoomClosed,
-    /// The user was suspended.
-    UserSuspended,
-    /// Another action, which the note states.
-    Other,
-}
-
-impl ReportAction {
-    /// All actions.
-    pub const ALL: [Self; 6] =
-        [Self::Dismissed, Self::Warned, Self::MessageRemoved, Self::RoomClosed, Self::UserSuspended, Self::Other];
-
-    /// The stored name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dismissed => "dismissed",
-            Self::Warned => "warned",
-            Self::MessageRemoved => "message_removed",
-            Self::RoomClosed => "room_closed",
-            Self::UserSuspended => "user_suspended",
-            Self::Other => "other",
-        }
-    }
-}
 
 /// A reported message, as it is when it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::{
 pub(super) const SAMPLES: &str = "crates/event-store/fixtures";
 
 /// The files with the types of fields.
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "crates/domain/src/ids.rs",
     "crates/domain/src/values.rs",
     "crates/domain/src/values/devices.rs",
@@ -26,6 +26,7 @@ const TYPES: [&str; 7] = [
     "crates/domain/src/delivery_box/event.rs",
     "crates/domain/src/filters.rs",
     "crates/domain/src/report.rs",
+    "crates/domain/src/report/kinds.rs",
 ];
 
 const ENVELOPE: &str = "crates/event-store/src/codec/envelope.rs";
