@@ -159,8 +159,10 @@ async fn events_are_replayed_from_a_position() {
     assert_eq!(done(&world, &["webhook", "remove", &webhook, "--yes"]).await["webhook_id"], webhook.as_str());
     let (code, said) = boxroomctl(&world, &["webhook", "show", &webhook]).await;
     assert_eq!(code, 3, "{said}");
+    let witness = Receiver::start().await;
+    add(&world, &witness, "message_posted").await;
     ana.say(&room, "after").await.created();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_accepted(&witness, 1).await;
     assert_eq!(receiver.accepted_in_order().len(), 9, "a removed webhook gets nothing");
 }
 
@@ -188,9 +190,12 @@ async fn a_refused_event_stops_only_its_box_and_gone_pauses_the_webhook() {
     })
     .await;
     receiver.answer("box-2", 204);
+    let witness = Receiver::start().await;
+    let other = add(&world, &witness, "message_posted").await;
     ana.say(&rooms[0], "waits").await.created();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_accepted(&witness, 1).await;
     assert_eq!(receiver.accepted(), 8, "nothing is sent during a pause");
+    done(&world, &["webhook", "remove", &other, "--yes"]).await;
     let listed = done(&world, &["webhook", "list"]).await;
     assert_eq!((&listed["webhook_id"], &listed["last_failure"]["reason"]), (&json!(webhook), &json!("status 410")));
     done(&world, &["webhook", "resume", &webhook]).await;
