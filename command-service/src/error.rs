@@ -35,7 +35,7 @@ impl Error {
 
     /// Returns true if it is this problem.
     pub(crate) fn is(&self, code: Code) -> bool {
-        self.0.code() == code.problem().code()
+        self.0.code() == code.as_str()
     }
 
     /// Returns the problem as it stands in an answer, for requests that do not pass through the router.

@@ -11,6 +11,7 @@ pub(crate) const ALL: [Row; 19] = [
     (401, "expired-token", "The token has expired; sign in again."),
     (401, "revoked-token", "The session of the token has ended; sign in again."),
     (403, "forbidden", "The caller is not an operator."),
+    (404, "not-found", "There is no such request."),
     (408, "body-too-slow", "The body took longer than ten seconds."),
     (409, "refused", "The current state does not allow this; nothing was changed. The detail has the reason."),
     (413, "body-too-large", "The body is larger than 64 KiB."),
@@ -35,5 +36,4 @@ pub(crate) const ALL: [Row; 19] = [
         "No projector or notifier runs, or none has answered in time. In the latter case it may have been carried out.",
     ),
     (503, "timeout", "The request took too long. It may have been carried out."),
-    (404, "not-found", "There is no such request."),
 ];
